@@ -1,0 +1,73 @@
+# Every target makes the virtual environment it needs, one for each Python version, and leaves your
+# own environments alone. Another Python: make test PYTHON=python3.13
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+endif
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+TOO_OLD := $(filter 2.% 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10,$(VERSION))
+
+VENV := .venv-$(VERSION)
+RUN := $(VENV)/bin/python
+QUICKSTART := runs/quickstart
+
+.PHONY: help quickstart test lint format test-slow benchmark clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it write (needs no data)
+	$(RUN) -m experiments.train --config=configs/quickstart.py --workdir=$(QUICKSTART)
+	$(RUN) -m experiments.evaluate --workdir=$(QUICKSTART) --split=test
+	$(RUN) -m experiments.generate --workdir=$(QUICKSTART) --prompt='The '
+	@echo
+	@echo "The learning curve: $(QUICKSTART)/learning_curves.png"
+	@echo "The run, in a notebook or in $(RUN):"
+	@echo "    import lstm_jax"
+	@echo "    run = lstm_jax.load('$(QUICKSTART)')"
+
+test: lint ## formatting, lint, types, then all tests but the slow proofs
+	$(RUN) -m pytest -m 'not slow' --durations=15
+
+lint: $(VENV)/dev.stamp ## formatting, lint and types alone
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(VENV)/bin/basedpyright --pythonpath $(RUN)
+
+format: $(VENV)/dev.stamp ## rewrite the files as `make lint` wants them
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+test-slow: $(VENV)/dev.stamp ## the slow proofs: runs killed at many random instants, and the like
+	$(RUN) -m pytest -m slow --durations=15
+
+benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, Haiku and PyTorch
+	$(RUN) scripts/benchmark_recurrence.py
+	$(RUN) scripts/benchmark_training.py
+
+clean: ## remove the environments, builds and caches; runs/ stays
+	rm -rf .venv-* build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says that an installation was finished; it is older than what it was made from after a change.
+STAMPED := pyproject.toml constraints.txt
+
+define install
+	$(if $(VERSION),,$(error cannot run '$(PYTHON)'; name a Python of at least 3.11: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11))
+	$(if $(TOO_OLD),$(error lstm_jax needs Python 3.11 or newer and '$(PYTHON)' is $(TOO_OLD); name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11))
+	@echo "Installing lstm_jax$(1) into $(VENV)"
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.$(1)'
+	@touch $(VENV)/core.stamp
+endef
+
+$(VENV)/core.stamp: $(STAMPED)
+	$(call install,)
+
+$(VENV)/dev.stamp: $(STAMPED)
+	$(call install,[dev])
+	@touch $@
+
+$(VENV)/peers.stamp: $(STAMPED)
+	$(call install,[peers])
+	@touch $@
