@@ -1,0 +1,51 @@
+"""Stopping in good order when a signal asks for it."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Interruption:
+    """Remembers SIGINT (Ctrl-C) and SIGTERM inside a `with` block, for a loop to act upon.
+
+    After the first signal the handlers that stood before are back, so that a second one ends the
+    program at once. Outside the main thread signals cannot be caught, and nothing is done.
+    """
+
+    def __init__(self):
+        self.signal: signal.Signals | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a signal came."""
+        return self.signal is not None
+
+    def exception(self) -> BaseException:
+        """What ends the program: KeyboardInterrupt for Ctrl-C, else SystemExit(128 + signal)."""
+        if self.signal is signal.SIGINT:
+            return KeyboardInterrupt()
+        return SystemExit(128 + (self.signal or 0))
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.signal = signal.Signals(number)
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            signal.signal(*self._previous.popitem())

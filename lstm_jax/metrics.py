@@ -1,0 +1,52 @@
+"""Averages that can be merged: over steps, over devices, over parts of a test set."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+
+class Mean(NamedTuple):
+    """A weighted mean, kept as its two sums so that merging means is exact.
+
+    >>> Mean(total=6.0, count=2).merge(Mean(total=0.0, count=1)).compute()
+    2.0
+    """
+
+    total: jax.Array | np.ndarray | float
+    count: jax.Array | np.ndarray | float
+
+    def merge(self, other: "Mean") -> "Mean":
+        """The mean over the examples of both."""
+        return Mean(self.total + other.total, self.count + other.count)
+
+    def compute(self) -> float:
+        """The value; NaN where nothing was counted."""
+        count = float(self.count)
+        return float(self.total) / count if count else math.nan
+
+    def to_host(self) -> "Mean":
+        """The same mean in float64 on the host, where merging thousands of batches loses nothing."""
+        return Mean(float(self.total), float(self.count))
+
+
+def perplexity(nats_per_token: float) -> float:
+    """`exp(cross entropy)`: the number of equally likely tokens that would be as uncertain.
+
+    >>> perplexity(0.0)
+    1.0
+    """
+    try:
+        return math.exp(nats_per_token)
+    except OverflowError:
+        return math.inf
+
+
+def bits_per_character(nats_per_token: float) -> float:
+    """Cross entropy in bits, for models whose tokens are characters or bytes.
+
+    >>> round(bits_per_character(math.log(2)), 6)
+    1.0
+    """
+    return nats_per_token / math.log(2)
