@@ -1,0 +1,24 @@
+"""Where examples come from and how they become batches."""
+
+from lstm_jax.data.base import SPLITS, Data, Dataset, Source, Split
+from lstm_jax.data.text import PythonDocumentation, TextFile, TextFiles
+from lstm_jax.data.tfds import TensorFlowDataset
+from lstm_jax.data.vocabulary import Tokens, Vocabulary
+from lstm_jax.data.windows import TextWindows, TokenWindows, WindowBatch
+
+__all__ = [
+    "SPLITS",
+    "Data",
+    "Dataset",
+    "PythonDocumentation",
+    "Source",
+    "Split",
+    "TensorFlowDataset",
+    "TextFile",
+    "TextFiles",
+    "TextWindows",
+    "TokenWindows",
+    "Tokens",
+    "Vocabulary",
+    "WindowBatch",
+]

@@ -1,0 +1,71 @@
+"""The contracts of the data layer.
+
+A `Source` yields text. A `Data` config says how text becomes batches. A `Dataset` is a `Data`
+config opened with a vocabulary: batch number i is a pure function of (config, i), so there is no
+iterator whose state a checkpoint could lose, any batch can be looked at, and resuming is counting.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.types import Batch
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(abc.ABC):
+    """Where text comes from. A subclass is a frozen dataclass of what is needed to find it."""
+
+    @abc.abstractmethod
+    def documents(self, split: Split) -> Iterator[str]:
+        """The documents of a split, always in the same order.
+
+        Raises:
+            DataError: the text is missing or unreadable, or the source has no such split.
+        """
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Batches of one data set. Training batches are numbered from 0 and never end."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of training batches in one pass over the training split."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """The number of sequences side by side in a training batch."""
+        ...
+
+    @property
+    def items_per_batch(self) -> int:
+        """What a training batch counts for in the speed that is shown: its tokens or examples."""
+        ...
+
+    def batch(self, index: int) -> Batch:
+        """Training batch number `index` (epoch `index // steps_per_epoch`), as NumPy arrays."""
+        ...
+
+    def evaluation(self, split: Split, batch_size: int | None = None) -> Sequence[Batch]:
+        """All batches of a pass over `split` in which every target counts exactly once."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Data(abc.ABC):
+    """A config of data: a source, how it is tokenized, how it is cut into batches."""
+
+    @abc.abstractmethod
+    def build_vocabulary(self) -> Vocabulary:
+        """Reads the training split and builds the vocabulary, which the run then saves."""
+
+    @abc.abstractmethod
+    def open(self, vocabulary: Vocabulary) -> Dataset:
+        """Reads and encodes the data. Splits are read when first asked for."""
