@@ -1,0 +1,6 @@
+"""Tasks: a model, its loss and its metrics. One task a file."""
+
+from lstm_jax.tasks.base import Output, Score, Task
+from lstm_jax.tasks.language_modeling import LanguageModel, LanguageModeling
+
+__all__ = ["LanguageModel", "LanguageModeling", "Output", "Score", "Task"]

@@ -1,0 +1,72 @@
+"""The contract of a task: a model, its loss, and how its metrics are named.
+
+The training loop never learns which task runs.
+"""
+
+import abc
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+from flax import nnx
+
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.metrics import Mean
+from lstm_jax.types import Array, Batch, Carry, Key
+
+
+class Output(NamedTuple):
+    """What a batch leaves behind beside its loss."""
+
+    carry: Carry
+    """The carry for the next batch of the same columns; `()` where a task is stateless."""
+    metrics: dict[str, Mean]
+    """Sums that are merged over batches."""
+
+
+class Score(NamedTuple):
+    """The metric by which checkpoints are compared.
+
+    >>> Score("accuracy", "max").improves(0.9, 0.8)
+    True
+    """
+
+    metric: str
+    direction: Literal["min", "max"]
+
+    @property
+    def worst(self) -> float:
+        """What every value improves on."""
+        return float("inf") if self.direction == "min" else float("-inf")
+
+    def improves(self, value: float, best: float) -> bool:
+        """Whether `value` beats `best`. NaN never does."""
+        return value < best if self.direction == "min" else value > best
+
+
+@dataclasses.dataclass(frozen=True)
+class Task(abc.ABC):
+    """A frozen dataclass of the hyperparameters of a model and its loss.
+
+    What only some tasks can do, such as `generate`, is a method of that task; `Run` reaches it.
+    """
+
+    @property
+    @abc.abstractmethod
+    def score(self) -> Score:
+        """The entry of `summarize` that selects the best checkpoint."""
+
+    @abc.abstractmethod
+    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> nnx.Module:
+        """A model with fresh parameters."""
+
+    @abc.abstractmethod
+    def initial_carry(self, batch_size: int) -> Carry:
+        """The carry before the first batch; `()` where the task is stateless."""
+
+    @abc.abstractmethod
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
+        """The scalar to be minimized, and the `Output`. Without a key: no noise, as at evaluation."""
+
+    @abc.abstractmethod
+    def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:
+        """Merged sums as the figures people read: perplexity, accuracy, ..."""

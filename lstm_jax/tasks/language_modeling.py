@@ -1,0 +1,175 @@
+"""Language modelling: predicting each token from those before it."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Float, Int
+
+from lstm_jax.cells import LSTM, Cell
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
+from lstm_jax.losses import cross_entropy
+from lstm_jax.metrics import Mean, bits_per_character, perplexity
+from lstm_jax.modules import Embedding, Softmax, Stack, TiedSoftmax, draw_uniform
+from lstm_jax.sampling import sample
+from lstm_jax.tasks.base import Output, Score, Task
+from lstm_jax.types import Array, Batch, Carry, Key
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageModeling(Task):
+    """Embedding, a stack of recurrent layers and a softmax over the vocabulary.
+
+    Source: Zaremba, Sutskever and Vinyals 2014, "Recurrent neural network regularization".
+
+    >>> task = LanguageModeling(cell=LSTM(hidden=8), layers=2)
+    >>> vocabulary = Vocabulary.build(["a b a c"], "words")
+    >>> model = task.build(nnx.Rngs(0), vocabulary)
+    >>> tokens = jnp.zeros((5, 3), jnp.int32)
+    >>> model(tokens, task.initial_carry(3))[0].shape
+    (5, 3, 5)
+    """
+
+    cell: Cell | tuple[Cell, ...] = dataclasses.field(default_factory=lambda: LSTM(hidden=200))
+    """The cell of every layer, or one for each layer."""
+    layers: int = 2
+    embedding: int | None = None
+    """Features of an embedding vector; as many as the first layer has hidden units, if not given."""
+    dropout: float = 0.0
+    """Probability of dropping an element of a layer's input or of the last layer's output."""
+    tied: bool = False
+    """Whether the softmax uses the embedding table as its kernel."""
+    init_scale: float | None = None
+    """Every parameter starts from U(-init_scale, init_scale); if not given, as each layer does."""
+    reduction: Literal["mean", "sum_over_time"] = "mean"
+    """The scalar that is minimized: nats a token, or the sum over the window's steps of the mean
+    over the batch, as papers before 2017 had it (their learning rates and clipping mean that)."""
+
+    def __post_init__(self):
+        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,)
+        if isinstance(self.cell, tuple) and len(cells) != self.layers:
+            raise ConfigError(f"layers is {self.layers} but cell has {len(cells)} cells")
+        if self.layers < 1 or min(cell.hidden for cell in cells) < 1:
+            raise ConfigError("a language model has at least one layer and one hidden unit")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout lies in [0, 1), not {self.dropout}")
+        if self.embedding is not None and self.embedding < 1:
+            raise ConfigError(f"embedding has at least one feature, not {self.embedding}")
+        if self.tied and self._features != self._cells[-1].hidden:
+            raise ConfigError(
+                f"a tied softmax needs embedding ({self._features}) and the last layer's hidden "
+                f"({self._cells[-1].hidden}) to be equal"
+            )
+
+    @property
+    def score(self) -> Score:
+        """Nats a token, the fewer the better."""
+        return Score("nats_per_token", "min")
+
+    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> "LanguageModel":
+        """A language model over the vocabulary."""
+        model = LanguageModel(
+            self._cells, self._features, len(vocabulary), self.dropout, self.tied, rngs
+        )
+        if self.init_scale is not None:
+            draw_uniform(model, self.init_scale, rngs.params())
+        return model
+
+    def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
+        """The initial carry of every layer."""
+        return tuple(cell.initial_carry(batch_size) for cell in self._cells)
+
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
+        """Cross entropy of a `WindowBatch`; the carry goes on unless the batch starts afresh."""
+        initial = self.initial_carry(batch.inputs.shape[1])
+        carry = jax.tree.map(lambda new, old: jnp.where(batch.start, new, old), initial, carry)
+        logits, carry = model(batch.inputs, carry, key)
+        nats = cross_entropy(logits, batch.targets) * batch.mask
+        total, count = nats.sum(), batch.mask.sum()
+        size = batch.inputs.shape[1] if self.reduction == "sum_over_time" else count
+        return total / size, Output(carry, {"nats_per_token": Mean(total, count)})
+
+    def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:
+        """Cross entropy in nats, as perplexity, and in bits where a token is a character or byte."""
+        mean = metrics["nats_per_token"]
+        nats = mean.compute()
+        summary = {"nats_per_token": nats, "perplexity": perplexity(nats)}
+        if vocabulary.unit != "words":
+            name = "bits_per_character" if vocabulary.unit == "characters" else "bits_per_byte"
+            summary[name] = bits_per_character(nats)
+        return summary | {"tokens": int(mean.count)}
+
+    def generate(
+        self,
+        model: "LanguageModel",
+        vocabulary: Vocabulary,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Continues a text with tokens drawn from the model.
+
+        Args:
+            model: a trained model.
+            vocabulary: that of its run.
+            prompt: the text to be continued; its unknown words are read as `<unk>`.
+            length: the number of tokens to draw.
+            temperature: divides the logits; below 1 likely tokens become likelier, 0 always takes
+                the likeliest.
+            top_k: draws from the k likeliest tokens only.
+            seed: of the random numbers; the same seed gives the same text.
+
+        Returns:
+            The prompt and its continuation.
+
+        Raises:
+            ConfigError: a number is outside its range.
+        """
+        # The text is read after the token that stands before every text, as in training.
+        ids = [vocabulary.start, *vocabulary.encode(prompt).tolist()]
+        carry = self.initial_carry(1)
+        drawn = sample(model, carry, ids, length, temperature, top_k, seed)
+        return vocabulary.decode([*ids[1:], *drawn])
+
+    @property
+    def _cells(self) -> tuple[Cell, ...]:
+        return self.cell if isinstance(self.cell, tuple) else (self.cell,) * self.layers
+
+    @property
+    def _features(self) -> int:
+        return self._cells[0].hidden if self.embedding is None else self.embedding
+
+
+class LanguageModel(nnx.Module):
+    """Tokens to the logits of the tokens that follow."""
+
+    def __init__(
+        self,
+        cells: tuple[Cell, ...],
+        features: int,
+        vocabulary: int,
+        dropout: float,
+        tied: bool,
+        rngs: nnx.Rngs,
+    ):
+        self.embedding = Embedding(vocabulary, features, rngs)
+        self.stack = Stack(cells, features, dropout, rngs)
+        self.tied = tied
+        self.softmax = (
+            TiedSoftmax(vocabulary) if tied else Softmax(cells[-1].hidden, vocabulary, rngs)
+        )
+
+    def __call__(
+        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
+    ) -> tuple[Float[Array, "time batch vocabulary"], tuple[Carry, ...]]:
+        """Logits of the next token at every step, and the carry of every layer."""
+        hidden, carry = self.stack(self.embedding(tokens), carry, key)
+        if isinstance(self.softmax, TiedSoftmax):
+            return self.softmax(hidden, self.embedding.table[...]), carry
+        return self.softmax(hidden), carry
