@@ -1,0 +1,268 @@
+"""The directory of a run: its one writer, its config, its vocabulary and its log of metrics.
+
+A directory `runs/ptb` holds
+
+    config.json  vocabulary.json  metrics.jsonl  learning_curves.png  events.out.tfevents.*
+    checkpoints/1200/...  lock
+
+and belongs to one experiment.
+"""
+
+import datetime
+import difflib
+import fcntl
+import json
+import math
+import os
+import socket
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from lstm_jax.config import difference, from_json, to_json
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
+from lstm_jax.files import storage_error, temporary_name, write_atomically
+from lstm_jax.metrics_log import MetricsLog, read_log
+
+CONFIG = "config.json"
+VOCABULARY = "vocabulary.json"
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+LOCK = "lock"
+
+
+class RunDirectory:
+    """A run directory open for writing, by nobody else. Made by `open_for_writing`."""
+
+    def __init__(self, path: Path, lock: IO[bytes]):
+        self.path = path
+        self._lock = lock
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints lie; not made before the first one is saved."""
+        return self.path / CHECKPOINTS
+
+    def open_metrics(self) -> MetricsLog:
+        """The log of metrics, at whose end records are added."""
+        return MetricsLog(self.path / METRICS)
+
+    def save_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Saves the vocabulary, or makes sure that it is the one with which the run started.
+
+        Raises:
+            RunDirectoryError: the run started with another vocabulary.
+        """
+        path = self.path / VOCABULARY
+        if not path.exists():
+            write_atomically(path, vocabulary.to_json().encode())
+        elif (saved := read_vocabulary(self.path)).digest != vocabulary.digest:
+            raise RunDirectoryError(
+                f"the data changed: {path} has {len(saved):,} {saved.unit}, the data now give "
+                f"{len(vocabulary):,} {vocabulary.unit} (digest {saved.digest[:8]} there, "
+                f"{vocabulary.digest[:8]} now); bring the data back or choose another directory"
+            )
+
+    def close(self) -> None:
+        """Lets another writer in."""
+        self._lock.close()
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
+    """Starts or resumes the run of `experiment` in `workdir`, as its only writer.
+
+    The kernel frees the lock when the process ends, however it ends. A run is resumed only with the
+    experiment it started with, except that numbers in the fields which `experiment.MAY_GROW` names
+    (dotted) may have become larger; None is "no limit" there, the largest of all.
+
+    Use it in a `with` statement.
+
+    Raises:
+        RunDirectoryError: another process (or this one) is writing the run, the directory holds
+            another experiment, or something that is not a run.
+        StorageError: the disk is full or refuses to be written.
+    """
+    path = Path(workdir)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        names = {child.name for child in path.iterdir()}
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise RunDirectoryError(f"{path} cannot be a run directory: {error.strerror}") from error
+    except OSError as error:
+        raise storage_error(path, error) from error
+    # A run killed right at its start leaves no more than these.
+    if CONFIG not in names and names - {LOCK, temporary_name(path / CONFIG).name}:
+        raise RunDirectoryError(
+            f"{path} is not empty and not a run directory (it has no {CONFIG}): "
+            "choose another directory"
+        )
+    lock = _acquire(path)
+    try:
+        _save_config(path / CONFIG, experiment)
+    except BaseException:
+        lock.close()
+        raise
+    return RunDirectory(path, lock)
+
+
+def read_experiment(workdir: str | Path, trust: Collection[str] = ()) -> Any:
+    """The experiment of a run.
+
+    Args:
+        workdir: the run directory.
+        trust: packages, beside `lstm_jax`, whose classes the experiment may use.
+
+    Raises:
+        RunDirectoryError: there is no such directory, or it is not a run directory.
+        ConfigError: its config cannot be read.
+    """
+    path = Path(workdir)
+    text = _read_text(path, CONFIG)
+    try:
+        return from_json(text, trust)
+    except ConfigError as error:
+        raise ConfigError(f"{path / CONFIG}: {error}") from error
+
+
+def read_vocabulary(workdir: str | Path) -> Vocabulary:
+    """The vocabulary of a run.
+
+    Raises:
+        RunDirectoryError: there is no such run, or it has no vocabulary (yet).
+        DataError: the file is malformed.
+    """
+    path = Path(workdir)
+    text = _read_text(path, VOCABULARY)
+    try:
+        return Vocabulary.from_json(text)
+    except DataError as error:
+        raise DataError(f"{path / VOCABULARY}: {error}") from error
+
+
+def read_metrics(workdir: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """The metrics log of a run as arrays, ready to plot; empty if nothing was logged yet.
+
+    Returns:
+        For each split its columns, all of one length: `metrics["validation"]["perplexity"]` over
+        `metrics["validation"]["step"]`. Counts are int64, the rest float64; NaN where a value is
+        missing.
+
+    Raises:
+        RunDirectoryError: there is no such run, or a line of the log is malformed.
+    """
+    path = Path(workdir)
+    _read_text(path, CONFIG)
+    return read_log(path / METRICS)
+
+
+def _acquire(path: Path) -> IO[bytes]:
+    """Locks the directory; the file holds the lock until it is closed."""
+    try:
+        lock = (path / LOCK).open("a+b", buffering=0)
+    except OSError as error:
+        raise storage_error(path / LOCK, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        lock.truncate(0)
+        lock.write(json.dumps(owner).encode())
+    except BlockingIOError:
+        with lock:
+            lock.seek(0)
+            owner = _describe_owner(lock.read())
+        raise RunDirectoryError(
+            f"{path} is being written by {owner}: wait for it to end or choose another directory"
+        ) from None
+    except OSError as error:
+        lock.close()
+        raise storage_error(path / LOCK, error) from error
+    return lock
+
+
+def _describe_owner(text: bytes) -> str:
+    try:
+        owner = json.loads(text)
+        return f"process {owner['process']} on host {owner['host']} since {owner['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"  # which has not yet come to write its name
+
+
+def _save_config(path: Path, experiment: Any) -> None:
+    """Writes the config of a new run; compares it with that of a run to be resumed."""
+    text = to_json(experiment)
+    if not path.exists():
+        write_atomically(path, text.encode())
+        return
+    try:
+        # Classes come from packages that the caller's own experiment already uses.
+        saved = from_json(path.read_text(encoding="utf-8"), _packages(json.loads(text)))
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(
+            f"{path} cannot be compared with the experiment: {error}; choose another directory"
+        ) from error
+    changes = difference(saved, experiment)
+    if refused := [
+        f"{name or 'the class'} was {old!r} and is now {new!r}"
+        + (" (it may only grow)" if name in experiment.MAY_GROW else "")
+        for name, (old, new) in changes.items()
+        if name not in experiment.MAY_GROW or not _grows(old, new)
+    ]:
+        raise RunDirectoryError(
+            f"{path.parent} holds another experiment: {'; '.join(refused)}; "
+            "undo the change or choose another directory"
+        )
+    if changes:
+        write_atomically(path, text.encode())
+
+
+def _grows(old: Any, new: Any) -> bool:
+    try:
+        return (math.inf if new is None else new) > (math.inf if old is None else old)
+    except TypeError:
+        return False
+
+
+def _packages(plain: Any) -> set[str]:
+    """The packages of all classes named in a config."""
+    if isinstance(plain, list):
+        return set().union(*map(_packages, plain))
+    if isinstance(plain, dict):
+        own = {plain["class"].split(".")[0]} if isinstance(plain.get("class"), str) else set()
+        return own.union(*map(_packages, plain.values()))
+    return set()
+
+
+def _read_text(path: Path, name: str) -> str:
+    """A file of a run directory, or an error that says what is missing and what may be meant."""
+    try:
+        return (path / name).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(f"{path / name} cannot be read: {error}") from error
+    if (path / CONFIG).exists():
+        raise RunDirectoryError(f"{path} has no {name}: the run stopped before it was written")
+    if path.is_dir():
+        runs = sorted(str(child.parent) for child in path.glob(f"*/{CONFIG}"))
+        hint = f"; it holds the runs {', '.join(runs)}" if runs else ""
+        raise RunDirectoryError(f"{path} is not a run directory: it has no {CONFIG}{hint}")
+    siblings = [str(child.parent) for child in path.parent.glob(f"*/{CONFIG}")]
+    near = difflib.get_close_matches(str(path), siblings, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise RunDirectoryError(f"{path}: no such directory{hint}")
