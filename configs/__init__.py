@@ -1,0 +1,1 @@
+"""Experiments, one a file: each has a function `get_config`."""

@@ -1,0 +1,1 @@
+"""Programs: flags in, one call, results out."""

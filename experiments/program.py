@@ -1,0 +1,122 @@
+"""What every program here does: parse flags, run, and say what was wrong in one line."""
+
+import difflib
+import importlib.util
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from absl import app, flags, logging
+
+from lstm_jax import Experiment, override
+from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
+
+_PREFIX = "config."
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a program: `main` with flags parsed, errors in one line, and their exit codes.
+
+    Exit codes: 0; 1 for a failure of the training or the disk; 2 for a mistake of the caller; 130
+    after Ctrl-C and 143 after SIGTERM.
+    """
+
+    def guarded(arguments: list[str]) -> None:
+        if len(arguments) > 1:
+            _fail(f"unexpected argument {arguments[1]!r}; flags start with --", 2)
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # JAX and Orbax tell much at INFO
+        try:
+            main()
+        except (UserError, NonFiniteError, StorageError) as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted", 128 + signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, _terminate)
+    app.run(guarded, flags_parser=_parse)
+
+
+def load_experiment(path: str) -> Experiment:
+    """The experiment that `get_config()` of a Python file builds, with `--config.*` flags applied.
+
+    Raises:
+        ConfigError: the file is missing or fails, or a flag names no field or has a wrong type.
+    """
+    return override(_call_get_config(Path(path)), config_changes())
+
+
+def config_changes() -> dict[str, str]:
+    """What the `--config.a.b=value` flags of this command line say."""
+    names = (name for name in flags.FLAGS if name.startswith(_PREFIX))
+    return {name.removeprefix(_PREFIX): flags.FLAGS[name].value for name in names}
+
+
+def parse_step(step: str | None) -> int | str | None:
+    """The value of a `--step` flag, as `lstm_jax.load` takes it.
+
+    Raises:
+        ConfigError: it is no number and not one of the words.
+    """
+    if step is None or step == "best":
+        return None
+    if step == "latest" or not step.isdigit():
+        if step == "latest":
+            return step
+        raise ConfigError(f"--step: expected a number, best or latest, got {step!r}")
+    return int(step)
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    """Parses flags, among them one `--config.a.b` for every such name that is given."""
+    for argument in arguments[1:]:
+        name = argument.lstrip("-").partition("=")[0]
+        if argument.startswith("-") and name.startswith(_PREFIX) and name not in flags.FLAGS:
+            flags.DEFINE_string(name, None, "overrides a field of the config")
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        _fail(str(error).replace("\n", " "), 2)
+
+
+def _call_get_config(path: Path) -> Experiment:
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
+        hint = f"; did you mean {path.with_name(near[0])}?" if near else ""
+        raise ConfigError(f"--config: there is no file {path}{hint}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"--config: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        experiment = module.get_config() if hasattr(module, "get_config") else None
+    except Exception as error:
+        # The mistake is in the caller's file, so its line helps more than our frames.
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        where = f"{path}, line {line}" if line else str(path)
+        raise ConfigError(f"{where}: {type(error).__name__}: {error}") from error
+    if not isinstance(experiment, Experiment):
+        raise ConfigError(f"{path} needs a function get_config() that returns an Experiment")
+    return experiment
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    raise SystemExit(128 + number)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(exit_code)
+
+
+def show(values: dict[str, Any]) -> str:
+    """Metrics for people, one a line."""
+    width = max(map(len, values))
+    return "\n".join(f"{name:<{width}}  {value:,.6g}" for name, value in values.items())
