@@ -1,0 +1,177 @@
+"""What the benchmarks share: a process for each measurement, medians, tables and a plot."""
+
+import concurrent.futures
+import difflib
+import importlib.util
+import math
+import multiprocessing
+import os
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+# The scripts belong to a checkout, whose configs and library they mean, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+Values = Mapping[str, Mapping[str, float]]
+"""Rows of a table: row name, then implementation, then the figure."""
+
+ENVIRONMENT = {
+    "JAX_PLATFORMS": "cpu",
+    # As `lstm_jax.memory.keep_freed_memory` does in training: nobody waits for cleared pages. The
+    # arenas of further threads could not keep a large array, so there is one arena.
+    "GLIBC_TUNABLES": ":".join(
+        (
+            f"glibc.malloc.mmap_threshold={1 << 30}",
+            f"glibc.malloc.trim_threshold={(1 << 31) - 1}",
+            "glibc.malloc.arena_max=1",
+        )
+    ),
+}
+"""What every measured process gets, whatever the implementation, unless it is set already."""
+
+
+def in_own_process(function: Callable[..., Any], *args: Any) -> Any:
+    """Calls `function` in a fresh process, so that no implementation inherits another's state.
+
+    Both `function` and what it returns must be picklable; an exception comes back as it is.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+        return executor.submit(function, *args).result()
+
+
+def seconds_per_call(call: Callable[[], Any], seconds: float) -> float:
+    """The median time of a call, over at least `seconds` and three calls, after one to compile."""
+    call()  # compiles
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < seconds:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def in_turn(
+    measure: Callable[..., Mapping[str, float]],
+    implementations: Sequence[str],
+    rounds: int,
+    *args: Any,
+) -> dict[str, dict[str, float]]:
+    """Medians over rounds of `measure(implementation, *args)`, each call in a process of its own.
+
+    The implementations take turns (A, B, A, B, ...), so that a slow minute of the machine falls on
+    all of them.
+    """
+    measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in implementations}
+    for _ in range(rounds):
+        for name in implementations:
+            measured[name].append(in_own_process(measure, name, *args))
+    return {
+        name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for name, runs in measured.items()
+    }
+
+
+def select(kind: str, names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """The names as given.
+
+    Raises:
+        ValueError: a name is not known; the message gives the nearest one.
+    """
+    names = list(names)
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ValueError(f"there is no {kind} {name!r}; did you mean {nearest!r}?")
+    return names
+
+
+def installed(names: Sequence[str], packages: Mapping[str, str]) -> list[str]:
+    """The implementations whose package is installed; the others are named on stderr."""
+    found = []
+    for name in names:
+        if importlib.util.find_spec(packages[name]):
+            found.append(name)
+        else:
+            print(f"{name} is skipped: {packages[name]} is not installed", file=sys.stderr)
+    return found
+
+
+def speedups(
+    values: Mapping[str, float], baseline: str, *, higher_is_better: bool
+) -> dict[str, float]:
+    """How many times faster the baseline is than each implementation (1.0 for itself)."""
+    own = values[baseline]
+    return {
+        name: own / value if higher_is_better else value / own for name, value in values.items()
+    }
+
+
+def table(title: str, values: Values, baseline: str, *, higher_is_better: bool) -> str:
+    """A Markdown table, with how many times faster the baseline is in brackets where it took part.
+
+    >>> print(table("ms", {"a": {"ours": 2.0, "theirs": 3.0}}, "ours", higher_is_better=False))
+    | ms | ours | theirs |
+    |---|---|---|
+    | a | 2.00 | 3.00 (1.50x) |
+    | geometric mean | | 1.50x |
+    """
+    columns = list(dict.fromkeys(name for row in values.values() for name in row))
+    lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    ratios: dict[str, list[float]] = {name: [] for name in columns}
+    for row, figures in values.items():
+        cells = {name: _figure(value) for name, value in figures.items()}
+        if baseline in figures:
+            faster = speedups(figures, baseline, higher_is_better=higher_is_better)
+            for name, ratio in faster.items():
+                ratios[name].append(ratio)
+                if name != baseline:
+                    cells[name] += f" ({ratio:.2f}x)"
+        lines.append(f"| {row} | {' | '.join(cells.get(name, '') for name in columns)} |")
+    if ratios.get(baseline):
+        means = {
+            name: f" {math.prod(all_) ** (1 / len(all_)):.2f}x" for name, all_ in ratios.items()
+        }
+        means[baseline] = ""
+        lines.append(f"| geometric mean |{' |'.join(means[name] for name in columns)} |")
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value >= 100 else f"{value:.2f}"
+
+
+def plot(path: str, panels: Mapping[str, Values]) -> None:
+    """Writes an image of grouped bars, a panel for each title.
+
+    A bar's height is its figure relative to the first implementation's; the figure stands above it.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5 * len(panels)), layout="constrained")
+    for index, (title, values) in enumerate(panels.items()):
+        axes = figure.add_subplot(len(panels), 1, index + 1)
+        columns = list(dict.fromkeys(name for row in values.values() for name in row))
+        width = 0.84 / len(columns)
+        for position, name in enumerate(columns):
+            offset = (position - (len(columns) - 1) / 2) * width
+            heights = [row[name] / row[columns[0]] for row in values.values()]
+            bars = axes.bar(
+                [row + offset for row in range(len(values))], heights, width, label=name
+            )
+            labels = [_figure(row[name]) for row in values.values()]
+            axes.bar_label(bars, labels, padding=2, rotation=90, fontsize="small")
+        axes.margins(y=0.15)
+        axes.set_xticks(range(len(values)), list(values))
+        axes.set_ylabel(f"relative to {columns[0]}")
+        axes.set_title(title)
+        axes.legend(fontsize="small")
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    print(f"plot written to {path}", file=sys.stderr)

@@ -1,0 +1,105 @@
+"""Times one LSTM layer on the CPU: lstm_jax beside Flax, Haiku and PyTorch.
+
+    python scripts/benchmark_recurrence.py
+    python scripts/benchmark_recurrence.py --shapes=20x20x200x200,200x64x128x128 --json
+
+Forward is the outputs of all time steps. Training is the loss (a sum over all outputs) and its
+gradient with respect to the parameters and the inputs. All implementations compute with the same
+weights on the same inputs, [time, batch, input] in float32. Each measurement runs in a process of
+its own, the implementations in turn; the figures are medians over `--rounds`. Run it on a machine
+that does nothing else: PyTorch's threads above all suffer when another process holds a core.
+"""
+
+import json
+import sys
+
+import _benchmark
+import _layers
+from absl import app, flags
+
+SHAPES = (
+    "20x20x200x200",
+    "35x20x650x650",
+    "35x20x1500x1500",
+    "70x80x400x1150",
+    "200x64x128x128",
+    "1000x32x256x256",
+)
+PACKAGES = {
+    "lstm_jax": "lstm_jax",
+    "flax_linen": "flax",
+    "flax_nnx": "flax",
+    "haiku": "haiku",
+    "torch": "torch",
+}
+
+_SHAPES = flags.DEFINE_list("shapes", list(SHAPES), "What to time: TIMExBATCHxINPUTxHIDDEN, ...")
+_IMPLEMENTATIONS = flags.DEFINE_list("implementations", list(PACKAGES), "What to compare.")
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Processes an implementation and shape.", lower_bound=1)
+_SECONDS = flags.DEFINE_float("seconds", 0.5, "Least time of one measurement.", lower_bound=0.0)
+_JSON = flags.DEFINE_bool("json", False, "Print one JSON object a line instead of tables.")
+_PLOT = flags.DEFINE_string(
+    "plot", "build/benchmark_recurrence.png", "Image to write; '' for none."
+)
+
+
+def measure(implementation: str, shape: _layers.Shape, seconds: float) -> dict[str, float]:
+    """Milliseconds of a forward and of a training call; runs in a process of its own."""
+    layer = _layers.build(implementation, shape)
+    return {
+        "forward_ms": 1e3 * _benchmark.seconds_per_call(layer.forward, seconds),
+        "training_ms": 1e3 * _benchmark.seconds_per_call(layer.training, seconds),
+    }
+
+
+def parse_shape(text: str) -> _layers.Shape:
+    """The shape that `TIMExBATCHxINPUTxHIDDEN` means.
+
+    Raises:
+        ValueError: it is not four positive numbers.
+
+    >>> parse_shape("20x20x200x200")
+    (20, 20, 200, 200)
+    """
+    sizes = text.split("x")
+    if len(sizes) != 4 or not all(size.isdecimal() and int(size) for size in sizes):
+        raise ValueError(
+            f"expected a shape TIMExBATCHxINPUTxHIDDEN such as {SHAPES[0]}, got {text!r}"
+        )
+    time, batch, features, hidden = map(int, sizes)
+    return time, batch, features, hidden
+
+
+def main(argv: list[str]) -> int:
+    """Measures, prints and plots."""
+    try:
+        if argv[1:]:
+            raise ValueError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+        shapes = {text: parse_shape(text) for text in _SHAPES.value}
+        names = _benchmark.select("implementation", _IMPLEMENTATIONS.value, tuple(_layers.LAYERS))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    names = _benchmark.installed(names, PACKAGES)
+    forward: dict[str, dict[str, float]] = {}
+    training: dict[str, dict[str, float]] = {}
+    for text, shape in shapes.items():
+        print(f"timing {text}", file=sys.stderr)
+        figures = _benchmark.in_turn(measure, names, _ROUNDS.value, shape, _SECONDS.value)
+        forward[text] = {name: figure["forward_ms"] for name, figure in figures.items()}
+        training[text] = {name: figure["training_ms"] for name, figure in figures.items()}
+        if _JSON.value:
+            for name, figure in figures.items():
+                record = {"shape": shape, "implementation": name, **figure}
+                print(json.dumps(record), flush=True)
+    panels = {"training, ms": training, "forward, ms": forward}
+    if not _JSON.value:
+        for title, values in panels.items():
+            print("\n" + _benchmark.table(title, values, "lstm_jax", higher_is_better=False))
+    if _PLOT.value:
+        _benchmark.plot(_PLOT.value, panels)
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)
