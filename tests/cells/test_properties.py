@@ -1,0 +1,277 @@
+"""What holds for every cell of the table."""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lstm_jax.cells
+from lstm_jax import recurrence
+from lstm_jax.cells import Cell, ElementwiseCell
+from tests import reference
+from tests.cells.table import CELLS
+from tests.reference import BATCH, INPUT, TIME, assert_close, plain_scan, problem, results, scan
+
+FLOAT32, FLOAT64 = 1e-5, 1e-12
+ELEMENTWISE = {name: cell for name, cell in CELLS.items() if isinstance(cell, ElementwiseCell)}
+
+every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+both_directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+@pytest.fixture
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def dtypes(tree):
+    return {leaf.dtype.name for leaf in jax.tree.leaves(tree)}
+
+
+def test_every_cell_of_the_library_is_in_the_table():
+    modules = [
+        importlib.import_module(info.name)
+        for info in pkgutil.iter_modules(lstm_jax.cells.__path__, "lstm_jax.cells.")
+    ]
+    cells = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Cell) and not inspect.isabstract(value)
+    }
+    missing = cells - {type(cell) for cell in CELLS.values()}
+    assert not missing, f"add a row to tests/cells/table.py for {missing}"
+
+
+@every_cell
+def test_shapes_names_and_dtypes(cell):
+    params, carry = cell.init(jax.random.key(0), INPUT), cell.initial_carry(BATCH)
+    run = functools.partial(recurrence.scan, cell)
+    outputs, final = jax.eval_shape(run, params, jnp.ones((TIME, BATCH, INPUT)))
+    assert outputs.shape == (TIME, BATCH, cell.hidden)
+    assert type(final) is type(carry)
+    assert carry._fields
+    assert jax.tree.map(jnp.shape, final) == jax.tree.map(jnp.shape, carry)
+    assert dtypes((params, carry, outputs, final)) == {"float32"}
+    if isinstance(cell, ElementwiseCell):
+        gates = params["bias"].size
+        assert params["input_kernel"].shape == (INPUT, gates)
+        assert params["recurrent_kernel"].shape == (cell.hidden, gates)
+
+
+@every_cell
+def test_init_follows_the_key(cell):
+    first, same, other = (cell.init(jax.random.key(seed), INPUT) for seed in (1, 1, 2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], same[name])
+        if name.endswith("kernel"):
+            assert np.abs(first[name] - other[name]).max() > 0.01
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+@both_directions
+def test_equals_a_python_loop_over_separate_sequences(cell, reverse):
+    given = problem(cell, np.float64)
+    actual = results(recurrence.scan, cell, given, reverse=reverse)
+    expected = reference.separate_sequences(cell, given, reverse)
+    assert_close((actual.outputs, actual.carry), expected, FLOAT64)
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+def test_lengths_resets_and_carry_may_be_left_out(cell):
+    given = problem(cell, np.float64)
+    given = given._replace(
+        inputs=jnp.nan_to_num(given.inputs),
+        carry=cell.initial_carry(BATCH, np.float64),
+        lengths=jnp.full(BATCH, TIME, jnp.int32),
+        resets=jnp.zeros((TIME, BATCH), bool),
+    )
+    spelled_out = results(recurrence.scan, cell, given)
+    bare = scan(cell, given.params, given.inputs)
+    assert_close(bare, (spelled_out.outputs, spelled_out.carry), FLOAT64)
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+@both_directions
+def test_two_halves_equal_one_scan(cell, reverse):
+    given, half = problem(cell, np.float64), TIME // 2
+    # Each half is filled up with padding to the length of the whole.
+    left = given._replace(
+        inputs=given.inputs.at[half:].set(jnp.nan), lengths=jnp.minimum(given.lengths, half)
+    )
+    right = given._replace(
+        inputs=jnp.roll(given.inputs, -half, axis=0).at[-half:].set(jnp.nan),
+        lengths=jnp.maximum(given.lengths - half, 0),
+        resets=jnp.roll(given.resets, -half, axis=0),
+    )
+    # In reverse, a reset at the first step of the right half is a boundary only the whole can see.
+    severed = given.resets[half] & (given.lengths > half) & jnp.asarray(reverse)
+
+    def carry_on(carry):
+        fresh = cell.initial_carry(BATCH, np.float64)
+        return reference.where(severed, fresh, carry)
+
+    run = functools.partial(results, recurrence.scan, cell, reverse=reverse)
+    whole = run(given)
+    first, second = (right, left) if reverse else (left, right)
+    first = run(first)
+    second = run(second._replace(carry=carry_on(first.carry)))
+    halves = (second, first) if reverse else (first, second)
+    outputs = jnp.concatenate([part.outputs[:half] for part in halves])
+    assert_close((outputs, second.carry), (whole.outputs, whole.carry), FLOAT64)
+
+
+@every_cell
+def test_jit_equals_eager(cell):
+    given = problem(cell)
+    compiled = results(recurrence.scan, cell, given)
+    with jax.disable_jit():
+        eager = recurrence.scan(cell, *given[:3], lengths=given.lengths, resets=given.resets)
+    assert_close((compiled.outputs, compiled.carry), eager, FLOAT32)
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+@both_directions
+def test_gradients_equal_finite_differences(cell, reverse):
+    given, step = problem(cell, np.float64), 1e-5
+    given = given._replace(inputs=jnp.nan_to_num(given.inputs))
+    gradients = results(recurrence.scan, cell, given, reverse=reverse).gradients
+    leaves, structure = jax.tree.flatten(tuple(given[:3]))
+    random = np.random.default_rng(0)
+    # One random direction for each parameter, the inputs and each part of the carry.
+    for n, gradient in enumerate(jax.tree.leaves(gradients)):
+        direction = random.normal(size=gradient.shape)
+
+        def loss(distance, n=n, direction=direction):
+            moved = [*leaves[:n], leaves[n] + distance * direction, *leaves[n + 1 :]]
+            params, inputs, carry = jax.tree.unflatten(structure, moved)
+            there = given._replace(params=params, inputs=inputs, carry=carry)
+            return results(recurrence.scan, cell, there, reverse=reverse).loss
+
+        slope = (loss(step) - loss(-step)) / (2 * step)
+        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+@both_directions
+def test_gradients_equal_plain_autodiff(cell, reverse):
+    given = problem(cell, np.float64)
+    actual = results(recurrence.scan, cell, given, reverse=reverse)
+    expected = results(plain_scan, cell, given, reverse=reverse)
+    assert_close(actual.gradients, expected.gradients, FLOAT64)
+    assert all(np.any(leaf != 0) for leaf in jax.tree.leaves(expected.gradients))
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+@both_directions
+def test_what_stands_in_the_padding_changes_nothing(cell, reverse):
+    given = problem(cell, np.float64)
+    padding = np.isnan(given.inputs)
+    assert padding.any()
+    actual = results(recurrence.scan, cell, given, reverse=reverse)
+    zeros = given._replace(inputs=jnp.nan_to_num(given.inputs))
+    assert_close(actual, results(recurrence.scan, cell, zeros, reverse=reverse), 0.0)
+    _, by_inputs, _ = actual.gradients
+    assert not np.asarray(by_inputs)[padding].any()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(actual))
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+def test_float64_throughout(cell):
+    given = problem(cell, np.float64)
+    assert dtypes(results(recurrence.scan, cell, given)) == {"float64"}
+    assert dtypes(jax.eval_shape(functools.partial(scan, cell), *given[:2])) == {"float64"}
+
+
+@every_cell
+def test_a_training_loop_is_traced_once(cell):
+    given = problem(cell)._replace(carry=cell.initial_carry(BATCH))
+    already = len(reference.traces)
+    for lengths in ([6, 6, 4, 1, 0], [1, 2, 3, 4, 5], [0, 0, 0, 0, 0]):
+        given = given._replace(lengths=jnp.array(lengths, jnp.int32), resets=~given.resets)
+        step = results(recurrence.scan, cell, given)
+        descend = functools.partial(jax.tree.map, lambda p, g: p - 0.1 * g)
+        given = given._replace(params=descend(given.params, step.gradients[0]), carry=step.carry)
+    assert len(reference.traces) - already <= 1
+
+
+@every_cell
+def test_bfloat16_inputs(cell):
+    given = problem(cell)
+    actual = results(
+        recurrence.scan, cell, given._replace(inputs=given.inputs.astype(jnp.bfloat16))
+    )
+    expected = results(recurrence.scan, cell, given)
+    by_params, by_inputs, by_carry = actual.gradients
+    assert dtypes((actual.outputs, by_inputs)) == {"bfloat16"}
+    assert dtypes((actual.carry, by_params, by_carry)) == {"float32"}
+    for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        difference = np.linalg.norm(np.asarray(a, np.float32) - e)
+        assert 0 < difference < 0.05 * np.linalg.norm(e)
+
+
+@pytest.mark.usefixtures("float64")
+@every_cell
+def test_vmap_over_parameters(cell):
+    given, other = problem(cell, np.float64), problem(cell, np.float64, seed=1)
+
+    def run(params):
+        return results(recurrence.scan, cell, given._replace(params=params))
+
+    def stack(*trees):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+    actual = jax.vmap(run)(stack(given.params, other.params))
+    assert_close(actual, stack(run(given.params), run(other.params)), FLOAT64)
+
+
+def shapes_made_in_loops(jaxpr):
+    """Shapes of all that loops carry from step to step or hand out at a step, nested loops too."""
+    for equation in jaxpr.eqns:
+        for parameter in equation.params.values():
+            for inner in parameter if isinstance(parameter, tuple | list) else [parameter]:
+                inner = getattr(inner, "jaxpr", inner)
+                if not hasattr(inner, "eqns"):
+                    continue
+                yield from shapes_made_in_loops(inner)
+                if equation.primitive.name in ("scan", "while"):
+                    yield from (variable.aval.shape for variable in inner.outvars)
+
+
+@pytest.mark.parametrize("cell", ELEMENTWISE.values(), ids=ELEMENTWISE.keys())
+@pytest.mark.parametrize("has_flags", [False, True], ids=["bare", "lengths_and_resets"])
+@both_directions
+def test_weight_gradient_is_formed_outside_the_loop(cell, has_flags, reverse):
+    given = problem(cell)
+    bare = given if has_flags else given._replace(lengths=None, resets=None)
+
+    def shapes(scan, given):
+        run = functools.partial(reference.run, scan, cell, reverse)
+        return set(shapes_made_in_loops(jax.make_jaxpr(run)(given).jaxpr))
+
+    kernel = given.params["recurrent_kernel"].shape
+    assert kernel in shapes(plain_scan, given), "the test no longer finds what it looks for"
+    assert kernel not in shapes(recurrence.scan, bare)
+
+
+@every_cell
+def test_lowers_for_cpu_cuda_and_tpu(cell):
+    platforms = ("cpu", "cuda", "tpu")
+    run = jax.jit(functools.partial(reference.run, recurrence.scan, cell, False))
+    exported = jax.export.export(run, platforms=platforms)(problem(cell))
+    assert exported.platforms == platforms
+    assert "stablehlo.while" in exported.mlir_module()

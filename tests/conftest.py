@@ -1,0 +1,15 @@
+"""What every test runs under: shapes checked at each call, strict dtype promotion, the CPU."""
+
+import os
+
+# Set before JAX is imported. The caller may ask for another platform.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# Every annotation in lstm_jax, the axes of arrays among them, is checked whenever it is called. The
+# hook is never taken down, for modules imported late by a test must be checked too.
+install_import_hook("lstm_jax", "beartype.beartype")

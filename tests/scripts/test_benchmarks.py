@@ -1,0 +1,227 @@
+"""The benchmarks compare like with like, and report what they measured."""
+
+import importlib
+import importlib.util
+import json
+import pathlib
+import runpy
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax import override
+from lstm_jax.errors import UserError
+
+SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
+SHAPE = (5, 3, 4, 6)  # time, batch, input, hidden
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(
+        not importlib.util.find_spec(package), reason=f"{package} is not installed"
+    )
+
+
+@pytest.fixture(autouse=True)
+def scripts_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+
+
+def script(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / program), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def reference_loss(weights: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The equations of an LSTM, one step after the other: the loss that is timed, and outputs."""
+    hidden = cell = jnp.zeros((inputs.shape[1], weights.bias.shape[-1]))
+    outputs = []
+    for frame in inputs:
+        gates = jnp.einsum("bn,ngh->gbh", frame, weights.input) + weights.bias[:, None]
+        i, f, g, o = gates + jnp.einsum("bk,kgh->gbh", hidden, weights.recurrent)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        outputs.append(hidden)
+    return jnp.sum(jnp.square(jnp.stack(outputs))), jnp.stack(outputs)
+
+
+reference = jax.jit(jax.value_and_grad(reference_loss, argnums=(0, 1), has_aux=True))
+
+
+@pytest.mark.parametrize(
+    "implementation",
+    [
+        "lstm_jax",
+        "flax_linen",
+        "flax_nnx",
+        pytest.param("haiku", marks=needs("haiku")),
+        pytest.param("torch", marks=needs("torch")),
+    ],
+)
+def test_layers_compute_the_same_outputs_and_gradients(implementation: str) -> None:
+    layers = script("_layers")
+    weights, inputs = layers.make_weights(*SHAPE[2:]), layers.make_inputs(SHAPE)
+    (expected_loss, expected_outputs), expected = reference(weights, inputs)
+
+    with jax.numpy_dtype_promotion("standard"):
+        layer = layers.LAYERS[implementation](weights, inputs)
+        outputs = layer.forward()
+        loss, (parameter_gradients, input_gradient) = layer.training()
+
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    np.testing.assert_allclose(np.asarray(outputs), expected_outputs, **close)
+    np.testing.assert_allclose(float(loss), expected_loss, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(input_gradient), expected[1], **close)
+    # The libraries keep the same kernels in different layouts: their sum of squares is the same.
+    kernels = [np.asarray(leaf) for leaf in jax.tree.leaves(parameter_gradients)]
+    squares = sum(np.square(kernel).sum() for kernel in kernels if kernel.ndim == 2)
+    expected_squares = jnp.square(expected[0].input).sum() + jnp.square(expected[0].recurrent).sum()
+    np.testing.assert_allclose(squares, expected_squares, rtol=1e-4)
+
+
+def test_recurrence_prints_an_object_and_draws(tmp_path: pathlib.Path) -> None:
+    image = tmp_path / "new" / "plot.png"
+    arguments = ["--shapes=3x2x4x5", "--implementations=flax_linen", "--json"]
+    done = run(
+        "benchmark_recurrence.py", *arguments, "--rounds=1", "--seconds=0", f"--plot={image}"
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record.pop("shape") == [3, 2, 4, 5]
+    assert record.pop("implementation") == "flax_linen"
+    assert sorted(record) == ["forward_ms", "training_ms"]
+    assert all(value > 0 for value in record.values())
+    assert image.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--shapes=20x20x200", "expected a shape TIMExBATCHxINPUTxHIDDEN"),
+        ("--implementations=lstm-jax", "did you mean 'lstm_jax'?"),
+        ("torch", "unexpected argument 'torch'"),
+    ],
+)
+def test_recurrence_names_a_mistake_in_one_line(argument: str, message: str) -> None:
+    done = run("benchmark_recurrence.py", argument)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+TINY = """
+from lstm_jax import Experiment
+from lstm_jax.cells import LSTM
+from lstm_jax.data import TextWindows
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.tasks import LanguageModeling
+
+def get_config():
+    return Experiment(
+        task=LanguageModeling(LSTM(hidden=8), layers=2, reduction="sum_over_time"),
+        data=TextWindows(batch_size=3, window=5),
+        optimizer=Optimizer("sgd", learning_rate=1.0, clip_norm=0.5),
+        epochs=1.0,
+        steps_per_dispatch=2,
+    )
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "tiny.py"
+    path.write_text(TINY)
+    return path
+
+
+def test_whole_training_steps_agree(tiny: pathlib.Path) -> None:
+    experiment = runpy.run_path(str(tiny))["get_config"]()
+    models, own = script("_models"), script("_lstm_jax_model")
+    sizes = own.sizes_of(experiment, vocabulary=20)
+    weights, windows = models.make_model_weights(sizes), models.make_windows(sizes, steps=6)
+    losses = own.lstm_jax_model(experiment, sizes, weights)(windows)
+    with jax.numpy_dtype_promotion("standard"):
+        plain = models.flax_linen_model(sizes, weights)(windows)
+    assert losses.shape == (6,)
+    np.testing.assert_allclose(losses, plain, rtol=1e-5)
+    if importlib.util.find_spec("torch"):
+        # Its LSTM has two biases where the others have one, and so learns a little faster.
+        plain = models.torch_model(sizes, weights)(windows)
+        np.testing.assert_allclose(losses[0], plain[0], rtol=1e-5)
+        np.testing.assert_allclose(losses, plain, rtol=2e-3)
+
+
+def test_the_loop_is_timed_while_it_trains(tiny: pathlib.Path) -> None:
+    experiment = runpy.run_path(str(tiny))["get_config"]()
+    own = script("_lstm_jax_model")
+    sizes = own.sizes_of(experiment, vocabulary=20)
+    assert own.runner_tokens_per_second(experiment, sizes, seconds=0.01) > 0
+
+
+def test_only_experiments_that_the_plain_models_repeat_are_compared(tiny: pathlib.Path) -> None:
+    experiment = runpy.run_path(str(tiny))["get_config"]()
+    own = script("_lstm_jax_model")
+    assert own.sizes_of(experiment, 20) == (20, 8, 2, 5, 3, 0.0, 0.5, 1.0)
+    with pytest.raises(UserError, match="plain models"):
+        own.sizes_of(override(experiment, {"optimizer.name": "adam"}), 20)
+
+
+def test_training_prints_an_object(tiny: pathlib.Path) -> None:
+    arguments = ["--implementations=flax_linen", "--json", "--plot=", "--vocabulary=20"]
+    sizes = ["--rounds=1", "--seconds=0"]
+    done = run("benchmark_training.py", f"--configs={tiny}", *arguments, *sizes)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record.pop("tokens_per_second") > 0
+    assert record == {"config": "tiny", "implementation": "flax_linen"}
+
+
+def test_implementations_take_turns_and_medians_are_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    benchmark = script("_benchmark")
+    calls = []
+
+    def fake_process(measure: Any, name: str, scale: float) -> dict[str, float]:
+        calls.append(name)
+        return {"ms": scale * [5.0, 1.0, 2.0][calls.count(name) - 1]}
+
+    monkeypatch.setattr(benchmark, "in_own_process", fake_process)
+    figures = benchmark.in_turn(None, ["a", "b"], 3, 10.0)
+    assert calls == ["a", "b", "a", "b", "a", "b"]
+    assert figures == {"a": {"ms": 20.0}, "b": {"ms": 20.0}}
+
+
+def test_an_implementation_that_is_not_installed_is_skipped_by_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    benchmark = script("_benchmark")
+    packages = {"here": "json", "gone": "no_such_package"}
+    assert benchmark.installed(["gone", "here"], packages) == ["here"]
+    assert "gone is skipped: no_such_package is not installed" in capsys.readouterr().err
+
+
+def test_table_says_how_many_times_faster_the_baseline_is() -> None:
+    benchmark = script("_benchmark")
+    times = {"small": {"ours": 2.0, "theirs": 3.0}, "large": {"ours": 1000.0, "theirs": 6000.0}}
+    assert benchmark.table("ms", times, "ours", higher_is_better=False).splitlines() == [
+        "| ms | ours | theirs |",
+        "|---|---|---|",
+        "| small | 2.00 | 3.00 (1.50x) |",
+        "| large | 1,000 | 6,000 (6.00x) |",
+        "| geometric mean | | 3.00x |",
+    ]
+    speeds = {"small": {"theirs": 100.0, "ours": 150.0}}
+    assert "100 (1.50x)" in benchmark.table("tokens/s", speeds, "ours", higher_is_better=True)
+    assert "x)" not in benchmark.table(
+        "ms", {"small": {"theirs": 3.0}}, "ours", higher_is_better=True
+    )
