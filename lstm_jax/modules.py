@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from lstm_jax import recurrence
+from lstm_jax.affine import affine
 from lstm_jax.cells.base import Cell
 from lstm_jax.regularization import dropout
 from lstm_jax.types import Array, Carry, Key, Params
@@ -83,7 +84,7 @@ class Softmax(nnx.Module):
         self, hidden: Float[Array, "time batch hidden"]
     ) -> Float[Array, "time batch vocabulary"]:
         """The logits."""
-        return hidden @ self.kernel[...] + self.bias[...]
+        return affine(hidden, self.kernel[...], self.bias[...])
 
 
 class TiedSoftmax(nnx.Module):
@@ -98,7 +99,7 @@ class TiedSoftmax(nnx.Module):
         table: Float[Array, "vocabulary hidden"],
     ) -> Float[Array, "time batch vocabulary"]:
         """The logits: inner products with the embedding of every token."""
-        return hidden @ table.T + self.bias[...]
+        return affine(hidden, table.T, self.bias[...])
 
 
 class Embedding(nnx.Module):

@@ -14,6 +14,7 @@ LAYERS = {
     "lstm_jax/config.py": 0,
     "lstm_jax/files.py": 0,
     "lstm_jax/metrics.py": 0,
+    "lstm_jax/affine.py": 1,
     "lstm_jax/losses.py": 1,
     "lstm_jax/regularization.py": 1,
     "lstm_jax/optimizers.py": 1,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from lstm_jax.affine import affine
 from lstm_jax.types import Array, Carry, Key, Params
 
 
@@ -76,9 +77,7 @@ class ElementwiseCell(Cell):
         self, params: Params, inputs: Float[Array, "time batch input"]
     ) -> Float[Array, "time batch gates"]:
         """`inputs @ input_kernel + bias`, computed in the inputs' dtype, kept in the parameters'."""
-        kernel, bias = params["input_kernel"], params["bias"]
-        product = jnp.dot(inputs, kernel.astype(inputs.dtype), preferred_element_type=kernel.dtype)
-        return product + bias
+        return affine(inputs, params["input_kernel"], params["bias"])
 
     def step(
         self, params: Params, carry: Carry, projected: Float[Array, "batch gates"]
