@@ -173,6 +173,8 @@ def _backward(
     """
     vectors, kernel, projected, starts, recurrents, valid, resets = residuals
     d_outputs, d_final = cotangents
+    # Transposed once, or XLA would do it at every step.
+    transposed = jax.lax.optimization_barrier(kernel.T)
 
     def step(state: Any, slices: Any) -> tuple[Any, Any]:
         d_carry, d_vectors = state
@@ -182,17 +184,17 @@ def _backward(
         d_vector, d_start, d_projected, d_recurrent = pull_back(
             (d_stepped, _mask(valid_t, d_output))
         )
-        d_hidden = jax.lax.dot_general(
-            d_recurrent.astype(dtype),
-            kernel,
-            (((1,), (1,)), ((), ())),
-            preferred_element_type=projected.dtype,
+        d_hidden = jnp.dot(
+            d_recurrent.astype(dtype), transposed, preferred_element_type=projected.dtype
         )
         d_start = d_start._replace(hidden=d_start.hidden + d_hidden)
         if reset_t is not None:
             d_start = _mask(~reset_t, d_start)
         if valid_t is not None:
             d_start = _select(valid_t, d_start, d_carry)
+        # Where a cell only reads their sum, both are the same array, and it is stored once.
+        if d_recurrent is d_projected:
+            d_recurrent = None
         return (d_start, jax.tree.map(jnp.add, d_vectors, d_vector)), (d_projected, d_recurrent)
 
     (d_carry, d_vectors), (d_projected, d_recurrents) = jax.lax.scan(
@@ -201,11 +203,14 @@ def _backward(
         (d_outputs, projected, starts, recurrents, valid, resets),
         reverse=not reverse,
     )
-    d_kernel = jnp.einsum(
-        "tbh,tbg->hg",
-        starts.hidden.astype(dtype),
-        d_recurrents.astype(dtype),
-        preferred_element_type=projected.dtype,
+    if d_recurrents is None:
+        d_recurrents = d_projected
+    # Flat, because XLA copies both arrays before a product over two axes.
+    rows, columns = (
+        array.reshape(-1, array.shape[-1]).astype(dtype) for array in (starts.hidden, d_recurrents)
+    )
+    d_kernel = jax.lax.dot_general(
+        rows, columns, (((0,), (0,)), ((), ())), preferred_element_type=projected.dtype
     )
     return d_vectors, d_kernel.astype(kernel.dtype), d_projected, d_carry, None, None
 
