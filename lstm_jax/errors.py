@@ -1,7 +1,7 @@
-"""Errors that a user can mend, each with a message of one line that says what is wrong and what to do.
+"""Errors that a user can mend, each a message of one line: what is wrong and what to do.
 
-Programs in `experiments/` print the message and exit with the error's `exit_code`; notebooks see the
-exception itself.
+Programs in `experiments/` print the message and exit with the error's `exit_code`; notebooks see
+the exception itself.
 """
 
 

@@ -1,13 +1,15 @@
 """Averages that can be merged: over steps, over devices, over parts of a test set."""
 
+import dataclasses
 import math
-from typing import NamedTuple
 
 import jax
 import numpy as np
 
 
-class Mean(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Mean:
     """A weighted mean, kept as its two sums so that merging means is exact.
 
     >>> Mean(total=6.0, count=2).merge(Mean(total=0.0, count=1)).compute()
@@ -27,7 +29,7 @@ class Mean(NamedTuple):
         return float(self.total) / count if count else math.nan
 
     def to_host(self) -> "Mean":
-        """The same mean in float64 on the host, where merging thousands of batches loses nothing."""
+        """The same in float64 on the host, where merging thousands of batches loses nothing."""
         return Mean(float(self.total), float(self.count))
 
 

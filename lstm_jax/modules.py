@@ -1,6 +1,5 @@
 """Thin Flax NNX shells that hold the parameters of recurrences, and the way in and out of them."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,12 +62,12 @@ class Stack(nnx.Module):
     ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
         """Outputs of the last layer and the carry of each; without a key nothing is dropped."""
         finals = []
-        keys = itertools.repeat(None) if key is None else jax.random.split(key, len(carries) + 1)
-        for layer, carry, layer_key in zip(self.layers, carries, keys, strict=False):
+        depth = len(self.layers)
+        keys = [None] * (depth + 1) if key is None else jax.random.split(key, depth + 1)
+        for layer, carry, layer_key in zip(self.layers, carries, keys[:-1], strict=True):
             inputs, final = layer(dropout(layer_key, inputs, self.dropout), carry, **options)
             finals.append(final)
-        last_key = None if key is None else keys[-1]
-        return dropout(last_key, inputs, self.dropout), tuple(finals)
+        return dropout(keys[-1], inputs, self.dropout), tuple(finals)
 
 
 class Softmax(nnx.Module):

@@ -34,14 +34,14 @@ def scan(
         lengths: valid steps of each sequence, counted from the first. Padding never changes a valid
             output, the final carry or a gradient, whatever stands in it; padded outputs are zero.
         resets: True where a new sequence begins, in any column at any step: the carry restarts from
-            `cell.initial_carry` there. Scanned in reverse, the same steps are the ends of sequences.
+            `cell.initial_carry` there. In reverse, the same steps are the ends of sequences.
         reverse: from the last step to the first; outputs stay at the positions of their inputs.
 
     Returns:
         The outputs of all steps, and the carry after the last one.
 
-    Source: the backward pass of an `ElementwiseCell` is that of Appleyard et al. 2016 (section 3.1),
-    which forms the gradient of the recurrent kernel as one product over all steps.
+    Source: the backward pass of an `ElementwiseCell` is that of Appleyard et al. 2016 (section
+    3.1), which forms the gradient of the recurrent kernel as one product over all steps.
 
     >>> from lstm_jax.cells import LSTM
     >>> cell = LSTM(hidden=8)
@@ -65,7 +65,7 @@ def scan(
     if resets is not None and valid is not None:
         resets = resets & valid
     if resets is not None and reverse:
-        # A boundary lies before step t; coming from the right, it is crossed on entering step t - 1.
+        # A boundary lies before step t; from the right it is crossed on entering step t - 1.
         resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
     projected = cell.project(params, inputs)
     if isinstance(cell, ElementwiseCell):
@@ -127,7 +127,7 @@ def _scan_elementwise(
     valid: Array | None,
     resets: Array | None,
 ) -> tuple[Array, Carry]:
-    """`scan` of a cell that is one matrix product (computed in `dtype`) and elementwise arithmetic."""
+    """`scan` of a cell that is one matrix product (in `dtype`) and elementwise arithmetic."""
     return _forward(cell, dtype, reverse, vectors, kernel, projected, carry, valid, resets)[0]
 
 

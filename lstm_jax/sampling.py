@@ -65,7 +65,7 @@ def _sample(
     top_k: int | None,
     key: Key,
 ) -> Int[Array, " steps"]:
-    """The token drawn after each step, where a step reads the prompt or, after it, the last draw."""
+    """The token drawn after each step, which reads the prompt or, after it, the last draw."""
     model = merge(graph, params)
 
     def step(state: Any, slices: Any) -> tuple[Any, Array]:

@@ -20,6 +20,6 @@ Key = jax.Array
 Params = Mapping[str, Any]
 """A nested dict of arrays whose names a reader knows (`recurrent_kernel`, `bias`)."""
 Carry = Any
-"""What a recurrence hands from one step to the next: a NamedTuple of arrays, or a tuple of those."""
+"""What a recurrence hands from one step to the next: a NamedTuple of arrays, or several."""
 Batch = Any
 """A NamedTuple of arrays: the examples of one training step."""

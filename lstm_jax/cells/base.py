@@ -41,7 +41,7 @@ class Cell(abc.ABC):
     def step(
         self, params: Params, carry: Carry, projected: Any
     ) -> tuple[Carry, Float[Array, "batch hidden"]]:
-        """One step: the previous carry and the projected input give the next carry and the output."""
+        """One step: previous carry and projected input give the next carry and the output."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ElementwiseCell(Cell):
     def project(
         self, params: Params, inputs: Float[Array, "time batch input"]
     ) -> Float[Array, "time batch gates"]:
-        """`inputs @ input_kernel + bias`, computed in the inputs' dtype, kept in the parameters'."""
+        """`inputs @ input_kernel + bias`, multiplied in the dtype of `inputs`."""
         return affine(inputs, params["input_kernel"], params["bias"])
 
     def step(

@@ -22,7 +22,8 @@ class SimpleCarry(NamedTuple):
 class SimpleRNN(ElementwiseCell):
     """Simple recurrent network: h' = activation(x W + h U + b).
 
-    Parameters: `input_kernel` [input, hidden], `recurrent_kernel` [hidden, hidden], `bias` [hidden].
+    Parameters: `input_kernel` [input, hidden], `recurrent_kernel` [hidden, hidden],
+    `bias` [hidden].
 
     >>> cell = SimpleRNN(hidden=8, activation="relu")
     >>> cell.init(jax.random.key(0), input_size=3)["recurrent_kernel"].shape

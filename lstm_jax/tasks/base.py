@@ -65,7 +65,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
-        """The scalar to be minimized, and the `Output`. Without a key: no noise, as at evaluation."""
+        """The scalar to be minimized, and the `Output`. Without a key there is no noise."""
 
     @abc.abstractmethod
     def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:

@@ -37,7 +37,7 @@ class LanguageModeling(Task):
     """The cell of every layer, or one for each layer."""
     layers: int = 2
     embedding: int | None = None
-    """Features of an embedding vector; as many as the first layer has hidden units, if not given."""
+    """Features of an embedding vector; as many as the first layer's hidden, if not given."""
     dropout: float = 0.0
     """Probability of dropping an element of a layer's input or of the last layer's output."""
     tied: bool = False
@@ -93,7 +93,7 @@ class LanguageModeling(Task):
         return total / size, Output(carry, {"nats_per_token": Mean(total, count)})
 
     def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:
-        """Cross entropy in nats, as perplexity, and in bits where a token is a character or byte."""
+        """Cross entropy in nats, as perplexity, and in bits for characters and bytes."""
         mean = metrics["nats_per_token"]
         nats = mean.compute()
         summary = {"nats_per_token": nats, "perplexity": perplexity(nats)}
