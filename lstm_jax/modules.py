@@ -146,4 +146,22 @@ def merge(graph: Graph, params: Params) -> Any:
 
 def initialize(build: Callable[[nnx.Rngs], nnx.Module], key: Key) -> tuple[Graph, dict[str, Any]]:
     """The structure and the first parameters of the model that `build` makes."""
-    return split(build(nnx.Rngs(key)))
+    # In one program: compiling each operation of each layer by itself takes seconds.
+    return structure(build)[0], jax.jit(lambda key: split(build(nnx.Rngs(key)))[1])(key)
+
+
+def structure(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Graph, dict[str, Any]]:
+    """The structure of the model that `build` makes, and the shapes of its parameters.
+
+    >>> structure(lambda rngs: Softmax(4, 10, rngs))[1]["bias"].shape
+    (10,)
+    """
+    graphs = []
+
+    def params(key: Key) -> dict[str, Any]:
+        graph, params = split(build(nnx.Rngs(key)))
+        graphs.append(graph)
+        return params
+
+    shapes = jax.eval_shape(params, jax.random.key(0))
+    return graphs[0], shapes
