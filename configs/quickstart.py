@@ -1,6 +1,8 @@
 """A character language model of the Python documentation that ships inside Python itself.
 
-python -m experiments.train --config=configs/quickstart.py --workdir=runs/quickstart
+    python -m experiments.train --config=configs/quickstart.py --workdir=runs/quickstart
+
+Needs no download.
 """
 
 from lstm_jax import Experiment

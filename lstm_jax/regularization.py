@@ -18,7 +18,7 @@ def dropout(key: Key | None, inputs: Shaped[Array, "..."], rate: float) -> Shape
     Source: Srivastava et al. 2014. Between recurrent layers: Zaremba et al. 2014.
 
     >>> kept = dropout(jax.random.key(0), jnp.ones((1000,)), rate=0.25)
-    >>> sorted(set(kept.round(4).tolist()))
+    >>> sorted({round(value, 4) for value in kept.tolist()})
     [0.0, 1.3333]
     """
     levels = 1 << 16

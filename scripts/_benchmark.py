@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from absl import flags
+
 # The scripts belong to a checkout, whose configs and library they mean, installed or not.
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
@@ -32,6 +34,15 @@ ENVIRONMENT = {
     ),
 }
 """What every measured process gets, whatever the implementation, unless it is set already."""
+
+
+def parse_flags(arguments: list[str]) -> list[str]:
+    """Absl's parser of flags, which says in one line what is wrong with them."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        print(str(error).replace("\n", " "), file=sys.stderr)
+        sys.exit(2)
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:

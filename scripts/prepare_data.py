@@ -3,9 +3,10 @@
     python scripts/prepare_data.py --name=tiny_shakespeare
     python scripts/prepare_data.py --name=lm1b --data_dir=~/sets --archive_dir=~/Downloads
 
-The set is downloaded, or taken from the files in `--archive_dir` that have the names under which
-they are published; their checksums are verified either way. Preparing needs TensorFlow
-(`pip install 'lstm_jax[prepare]'`), except for tiny_shakespeare. Reading never does.
+The set is downloaded. With `--archive_dir` it is not: what would be downloaded is taken from that
+folder, each file under the name under which it is published. Checksums are verified either way.
+Preparing needs TensorFlow (`pip install -c constraints.txt -e '.[prepare]'`), except for
+tiny_shakespeare. Reading never does.
 
 An interrupted preparation leaves no set behind, only files that the next one does not look at: run
 the same command again.
@@ -24,6 +25,9 @@ from typing import Any
 
 from absl import app, flags, logging
 
+# The script belongs to a checkout, whose library it means, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
 from lstm_jax.data.text import expand
 from lstm_jax.errors import DataError, StorageError, UserError
 
@@ -33,9 +37,7 @@ _NAME = flags.DEFINE_string(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Where to put it. Default: $TFDS_DATA_DIR or ~/tensorflow_datasets."
 )
-_ARCHIVE_DIR = flags.DEFINE_string(
-    "archive_dir", None, "A folder with what would be downloaded, each file under its own name."
-)
+_ARCHIVE_DIR = flags.DEFINE_string("archive_dir", None, "Download nothing: this folder has it all.")
 
 _WITHOUT_TENSORFLOW = ("tiny_shakespeare",)
 """Sets of which the code uses TensorFlow only to open a file."""
@@ -47,7 +49,7 @@ def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = No
     Args:
         name: the set, with its configuration and version where wanted.
         data_dir: where to put it; None: the default of TensorFlow Datasets.
-        archive_dir: a folder that holds files which need not be downloaded.
+        archive_dir: a folder with all that would be downloaded; nothing is then.
 
     Raises:
         UserError: TensorFlow is missing.
@@ -70,9 +72,11 @@ def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = No
     except ValueError as error:
         raise DataError(f"{name}: {_first_line(error)}") from None
 
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()  # in a log file its bars are hundreds of lines
     _require_tensorflow(name)
     builder = _builder(name, root)
-    archive = None if archive_dir is None else _archive(builder, archive_dir)
+    archive = None if archive_dir is None else _use_archive(builder, archive_dir)
     for leftover in builder.data_path.parent.glob(f"{constants.INCOMPLETE_PREFIX}*"):
         print(f"{leftover} is left over from an interrupted preparation and can be deleted")
     config = tfds.download.DownloadConfig(manual_dir=archive, try_download_gcs=False)
@@ -104,7 +108,7 @@ def _require_tensorflow(name: str) -> None:
         return
     if name.split("/")[0].split(":")[0] not in _WITHOUT_TENSORFLOW:
         raise UserError(
-            f"preparing {name} needs TensorFlow: pip install 'lstm_jax[prepare]'"
+            f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
             f"{_nearest(name, _WITHOUT_TENSORFLOW)}"
         )
 
@@ -130,15 +134,25 @@ def _builder(name: str, data_dir: str) -> Any:
     return builder
 
 
-def _archive(builder: Any, archive_dir: str) -> pathlib.Path:
-    """The folder, after a look whether anything in it is of use: else everything is downloaded."""
+def _use_archive(builder: Any, archive_dir: str) -> pathlib.Path:
+    """The folder, after seeing to it that a file missing there is an error and not a download."""
     folder = expand(archive_dir)
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    names = sorted({info.filename for info in (builder.url_infos or {}).values() if info.filename})
-    if names and not any((folder / name).exists() for name in names):
-        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise DataError(f"{folder} has none of the files of {builder.name}: {shown}")
+
+    def refuse(resource: Any) -> None:
+        known = (builder.url_infos or {}).get(resource.url)
+        if known is None or not known.filename:
+            raise DataError(f"{builder.name} needs {resource.url}: run without --archive_dir")
+        name = known.filename
+        raise DataError(f"{folder} has no file {name}, which {builder.name} needs: {resource.url}")
+
+    def make_manager(**options: Any) -> Any:
+        manager = make(**options)
+        manager._download = refuse  # called for what is neither in the folder nor downloaded yet
+        return manager
+
+    make, builder._make_download_manager = builder._make_download_manager, make_manager
     return folder
 
 
@@ -178,5 +192,13 @@ def main(argv: list[str]) -> None:
         sys.exit(130)
 
 
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        print(str(error).replace("\n", " "), file=sys.stderr)
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=_parse)

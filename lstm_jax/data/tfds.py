@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -90,8 +91,10 @@ class TensorFlowDataset(Source):
         )
 
     def _command(self) -> str:
-        data_dir = "" if self.data_dir is None else f" --data_dir={self.data_dir}"
-        return f"python scripts/prepare_data.py --name={self.name}{data_dir}"
+        options = [f"--name={self.name}"]
+        if self.data_dir is not None:
+            options.append(f"--data_dir={self.data_dir}")
+        return shlex.join(["python", "scripts/prepare_data.py", *options])
 
 
 def _first_line(error: object) -> str:

@@ -23,9 +23,11 @@ SCRIPT = ROOT / "scripts" / "prepare_data.py"
 
 
 def start(*flags: str) -> subprocess.Popen[str]:
+    # Away from the checkout, whose library the script has to find by itself.
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *flags],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -85,6 +87,7 @@ def test_a_killed_preparation_leaves_nothing_to_read_and_can_be_repeated(archive
     process = start(*flags)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
+    assert "%|" not in errors  # no progress bars where nobody looks
     assert all(f"{name} is left over" in output for name in left)
     assert len(next(source.documents("train"))) == 1_003_854
 
@@ -97,11 +100,17 @@ def test_a_damaged_archive(module, tmp_path):
         list(TensorFlowDataset("tiny_shakespeare", str(tmp_path / "sets")).documents("train"))
 
 
-def test_an_archive_that_is_not_there(module, tmp_path):
-    with pytest.raises(DataError, match=r"has none of the files of tiny_shakespeare: input.txt"):
+def test_a_file_missing_from_the_archive_is_not_downloaded(module, tmp_path, monkeypatch):
+    import requests
+
+    monkeypatch.setattr(requests.Session, "get", lambda *_, **__: pytest.fail("on the network"))
+    with pytest.raises(DataError, match=r"has no file input.txt, which tiny_shakespeare needs: h"):
         module.prepare("tiny_shakespeare", str(tmp_path), str(tmp_path))
     with pytest.raises(DataError, match=r"there is no folder .*/nowhere"):
         module.prepare("tiny_shakespeare", str(tmp_path), str(tmp_path / "nowhere"))
+    monkeypatch.setattr("tensorflow_datasets.core.dataset_builder.DatasetBuilder.url_infos", None)
+    with pytest.raises(DataError, match=r"needs h.*/input.txt: run without --archive_dir$"):
+        module.prepare("tiny_shakespeare", str(tmp_path), str(tmp_path))
 
 
 def test_without_tensorflow(module, tmp_path):
@@ -109,8 +118,11 @@ def test_without_tensorflow(module, tmp_path):
         with pytest.raises(UserError) as caught:
             module.prepare(name, str(tmp_path))
         assert str(caught.value) == (
-            f"preparing {name} needs TensorFlow: pip install 'lstm_jax[prepare]'"
+            f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
         )
+    # The same command as in the instructions, so that both work from a checkout.
+    command = str(caught.value).partition(": ")[2]
+    assert command in (ROOT / "README.md").read_text()
     with pytest.raises(UserError, match="did you mean 'tiny_shakespeare'"):
         module.prepare("tiny_shakespear", str(tmp_path))
 
@@ -183,6 +195,14 @@ def test_mistakes_are_one_line_and_exit_code_2(module, capsys, arguments, values
     assert message in errors
     assert len(errors.splitlines()) == 1
     assert output == ""
+
+
+def test_an_unknown_flag_is_one_line_and_exit_code_2():
+    process = start("--nam=lm1b")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert output == ""
+    assert errors == "Unknown command line flag 'nam'. Did you mean: name ?\n"
 
 
 def test_an_interrupt_is_exit_code_130(module, capsys, monkeypatch):

@@ -1,0 +1,85 @@
+"""Tiny runs for tests: an experiment that trains in a second, and what one looks at afterwards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstm_jax import Experiment, checkpoints, override
+from lstm_jax.cells import LSTM
+from lstm_jax.data import TextFiles, TextWindows
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.schedules import Plateau
+from lstm_jax.tasks import LanguageModeling
+
+STEPS_PER_EPOCH = 12
+_SENTENCE = "so we beat on, boats against the current, borne back ceaselessly into the past.\n"
+
+
+def write_text(folder: Path, validation: int = 90) -> str:
+    """Writes the three files of a text, 12 steps of training long; returns the folder's name."""
+    folder.mkdir(exist_ok=True)
+    for name, length in {"train": 4 * 5 * STEPS_PER_EPOCH, "valid": validation, "test": 70}.items():
+        # Each split starts elsewhere in the sentence, so that no two are alike.
+        text = _SENTENCE * (length // len(_SENTENCE) + 2)
+        (folder / f"{name}.txt").write_text(text[len(name) :][:length])
+    return str(folder)
+
+
+def tiny(folder: str | Path, **changes: Any) -> Experiment:
+    """An experiment on the text in `folder` with all that a checkpoint has to keep.
+
+    Noise, two moments, a learning rate that follows the validation; records, checkpoints and
+    evaluations that fall on different steps, and dispatches that they cut short. Changes are given
+    as to `override`, with two underscores for a dot.
+    """
+    experiment = Experiment(
+        task=LanguageModeling(cell=LSTM(hidden=4), layers=1, embedding=3, dropout=0.2),
+        data=TextWindows(
+            source=TextFiles(str(folder)), tokens="characters", batch_size=4, window=5
+        ),
+        optimizer=Optimizer("adam", learning_rate=0.02, schedule=Plateau(), clip_norm=1.0),
+        epochs=2,
+        evaluate_every=6,
+        checkpoint_every=5,
+        log_every=4,
+        steps_per_dispatch=2,
+    )
+    lengths = {"epochs": None} if "steps" in changes else {}
+    named = {name.replace("__", "."): value for name, value in (lengths | changes).items()}
+    return override(experiment, named)
+
+
+def arrays_of(workdir: Path, step: int | None = None) -> dict[str, np.ndarray]:
+    """Every leaf of a checkpoint, of the latest by default, by its name."""
+    directory = workdir / "checkpoints"
+    step = checkpoints.steps(directory)[-1] if step is None else step
+    leaves = checkpoints.verify(directory, step)["leaves"]
+    return checkpoints._read_arrays(directory / str(step) / "arrays", leaves)
+
+
+def log_of(workdir: Path) -> list[dict[str, Any]]:
+    """The records of the metrics log."""
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_same_run(found: Path, expected: Path) -> None:
+    """Both have the same checkpoints, byte for byte the same arrays in the latest, the same log."""
+    steps = checkpoints.steps(expected / "checkpoints")
+    assert checkpoints.steps(found / "checkpoints") == steps
+    assert_same_arrays(arrays_of(found), arrays_of(expected))
+    assert (found / "metrics.jsonl").read_bytes() == (expected / "metrics.jsonl").read_bytes()
+
+
+def assert_same_arrays(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype, name
+        assert found[name].tobytes() == array.tobytes(), name
+
+
+def evaluations_of(workdir: Path) -> dict[int, float]:
+    """The validation scores in the log, by step."""
+    records = [record for record in log_of(workdir) if record["split"] == "validation"]
+    return {record["step"]: record["nats_per_token"] for record in records}

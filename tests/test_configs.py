@@ -1,0 +1,81 @@
+"""Every file in configs/ can be run as its docstring says: shrunk, it trains two steps."""
+
+import ast
+import importlib
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lstm_jax
+from lstm_jax import Experiment, override
+from lstm_jax.config import from_json, to_json
+from lstm_jax.data import TextFiles, TextWindows
+from lstm_jax.tasks import LanguageModeling
+from tests.runs import write_text
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "__init__")
+
+each_config = pytest.mark.parametrize("name", NAMES)
+
+
+def get_config(name: str) -> Experiment:
+    return importlib.import_module(f"configs.{name}").get_config()
+
+
+def shrunk(experiment: Experiment, folder: Path) -> Experiment:
+    """The same experiment, small in every size, for two steps on a small text in `folder`."""
+    length = {"steps": 2, "epochs": None, "evaluate_every": None}
+    return override(
+        experiment, length | small_task(experiment.task) | small_data(experiment, folder)
+    )
+
+
+def small_task(task: Any) -> dict[str, Any]:
+    assert isinstance(task, LanguageModeling), "say here how a task of this kind is made small"
+    sizes: dict[str, Any] = {} if task.embedding is None else {"task.embedding": 8}
+    if isinstance(task.cell, tuple):
+        return sizes | {f"task.cell.{index}.hidden": 8 for index in range(len(task.cell))}
+    # One layer, for what takes time here is to compile.
+    return sizes | {"task.cell.hidden": 8, "task.layers": 1}
+
+
+def small_data(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    assert isinstance(experiment.data, TextWindows), "say here how data of this kind is made small"
+    sizes = {"data.window": 4, "data.batch_size": 2}
+    return {"data.source": TextFiles(write_text(folder)), **sizes}
+
+
+def test_there_are_configs() -> None:
+    assert "quickstart" in NAMES
+
+
+@each_config
+def test_docstring_holds_the_command(name: str) -> None:
+    text = ast.get_docstring(ast.parse((CONFIGS / f"{name}.py").read_text())) or ""
+    command = rf"python -m experiments\.train --config=configs/{name}\.py --workdir=\S+"
+    assert re.search(rf"^\s*{command}", text, re.MULTILINE)
+
+
+@each_config
+def test_saved_and_read_back(name: str) -> None:
+    experiment = get_config(name)
+    assert from_json(to_json(experiment)) == experiment
+
+
+@each_config
+def test_two_steps(name: str, tmp_path: Path) -> None:
+    experiment = shrunk(get_config(name), tmp_path / "text")
+    lstm_jax.train(experiment, tmp_path / "run")
+    run = lstm_jax.load(tmp_path / "run")
+    assert run.experiment == experiment
+    assert run.step == 2
+    assert run.metrics["train"]["step"].tolist() == [2]
+    score = run.evaluate("test")
+    tokens = experiment.data.open(run.vocabulary).tokens("test")
+    assert score["tokens"] == len(tokens)
+    # Two steps cannot make a model worse than one that knows nothing by much, or much better.
+    assert score["nats_per_token"] == pytest.approx(math.log(len(run.vocabulary)), rel=0.5)
