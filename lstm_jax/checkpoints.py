@@ -45,7 +45,8 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
 
     Files are written beside and moved into place by one rename: killed at any instant, the step is
     there whole or not at all, and the other steps are untouched. A checkpoint of the same step is
-    moved aside only when the new one is complete (killed just between the two, neither remains).
+    moved aside only when the new one is complete; killed just between the two, the next
+    `restore_latest` moves it back.
 
     Args:
         directory: where the checkpoints of a run lie; made if absent.
@@ -58,8 +59,10 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
     """
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(state).items()}
     final, temporary = directory / str(step), directory / f".{step}.writing"
+    replaced = directory / f".{step}.replaced"
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        synchronize(directory.parent)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         _require_space(temporary / "space", leaves)
@@ -75,10 +78,12 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
         (temporary / _MANIFEST).write_text(_render(manifest), encoding="utf-8")
         for path in [*temporary.rglob("*"), temporary]:
             synchronize(path)
-        replaced = _hide(final) if final.exists() else None
+        if final.exists():
+            _hide(final, "replaced")
         temporary.rename(final)
         synchronize(directory)
     except BaseException as error:
+        _put_back(replaced)
         shutil.rmtree(temporary, ignore_errors=True)
         reason = _storage_failure(error)
         if reason is None:
@@ -87,8 +92,8 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
             f"checkpoint of step {step} could not be written to {directory}: {reason}; mend that "
             "and start again from the checkpoint before it, which is intact"
         ) from error
-    if replaced:
-        shutil.rmtree(replaced, ignore_errors=True)
+    if replaced.exists():
+        shutil.rmtree(_hide(replaced), ignore_errors=True)
     return final
 
 
@@ -161,11 +166,15 @@ def restore(directory: Path, step: int, template: Any, part: str = "") -> Any:
 def restore_latest(directory: Path, template: Any) -> Restored | None:
     """Restores the newest undamaged checkpoint; warns of each damaged one by name and skips it.
 
-    Returns None where `directory` holds no checkpoint at all.
+    Returns None where `directory` holds no checkpoint at all. Only the writer of a run may call it:
+    it finishes what a killed `save` left.
 
     Raises:
         CheckpointError: all are damaged, or the newest whole one does not fit `template`.
     """
+    for path in _children(directory):
+        if re.fullmatch(r"\.\d+\.replaced", path.name):
+            _put_back(path)
     candidates = _step_directories(directory)
     for step in reversed(candidates):
         try:
@@ -190,7 +199,7 @@ def prune(directory: Path, keep: Collection[int]) -> None:
         if step not in keep:
             _hide(directory / str(step))
     for path in _children(directory):
-        if re.fullmatch(r"\.\d+\.(writing|deleted)", path.name):
+        if re.fullmatch(r"\.\d+\.(writing|replaced|deleted)", path.name):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -284,7 +293,10 @@ def _fingerprint(path: Path) -> str:
 
 
 def _children(directory: Path) -> list[Path]:
-    return list(directory.iterdir()) if directory.is_dir() else []
+    # Whoever reads a run may come while its writer moves a step aside.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return list(directory.iterdir())
+    return []
 
 
 def _step_directories(directory: Path) -> list[int]:
@@ -293,8 +305,16 @@ def _step_directories(directory: Path) -> list[int]:
     return sorted(int(path.name) for path in named if _children(path))
 
 
-def _hide(path: Path) -> Path:
+def _hide(path: Path, kind: str = "deleted") -> Path:
     """Moves a step aside in one rename, so that deleting it never leaves half a step."""
-    hidden = path.with_name(f".{path.name}.deleted")
+    step = path.name.strip(".").split(".")[0]
+    hidden = path.with_name(f".{step}.{kind}")
     shutil.rmtree(hidden, ignore_errors=True)
     return path.rename(hidden)
+
+
+def _put_back(replaced: Path) -> None:
+    """Moves a step back that was moved aside for a new one which never came."""
+    final = replaced.with_name(replaced.name.split(".")[1])
+    if replaced.exists() and not final.exists():
+        replaced.rename(final)

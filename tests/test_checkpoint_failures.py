@@ -39,6 +39,51 @@ def test_prune_killed_while_it_deletes_leaves_no_half_checkpoint(tmp_path, monke
     assert os.listdir(tmp_path) == ["3"]
 
 
+def fail_to_move_into_place(patch, error):
+    """Makes the last of the two renames fail that replace a step."""
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name.endswith(".writing"):
+            raise error
+        return rename(path, target)
+
+    patch.setattr(Path, "rename", fail)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_replacement_killed_between_its_renames_leaves_the_step_as_it_was(
+    tmp_path, monkeypatch, caplog, stale
+):
+    checkpoints.save(tmp_path, 4, make_state(4), {})
+    checkpoints.save(tmp_path, 5, make_state(1), {"try": 1})
+    if stale:  # Killed before, just as it was going to delete what it had replaced.
+        shutil.copytree(tmp_path / "4", tmp_path / ".5.replaced")
+    with monkeypatch.context() as patch:
+        fail_to_move_into_place(patch, KeyboardInterrupt())
+        patch.setattr(checkpoints, "_put_back", lambda path: None)  # A kill runs no handler.
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(tmp_path, 5, make_state(2), {"try": 2})
+    assert checkpoints.steps(tmp_path) == [4]
+    restored = checkpoints.restore_latest(tmp_path, make_state(0))
+    assert restored is not None
+    assert (restored.step, restored.metadata) == (5, {"try": 1})
+    assert_same_bits(restored.state, make_state(1))
+    assert not hidden_in(tmp_path)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()], ids=str)
+def test_a_replacement_that_fails_leaves_the_step_as_it_was(tmp_path, monkeypatch, error):
+    checkpoints.save(tmp_path, 5, make_state(1), {"try": 1})
+    with monkeypatch.context() as patch:
+        fail_to_move_into_place(patch, error)
+        with pytest.raises((StorageError, KeyboardInterrupt)):
+            checkpoints.save(tmp_path, 5, make_state(2), {"try": 2})
+    assert not hidden_in(tmp_path)
+    assert_same_bits(checkpoints.restore(tmp_path, 5, make_state(0)), make_state(1))
+
+
 def assert_survives_a_full_disk(directory, caplog):
     """Saves a small step, then one that does not fit."""
     checkpoints.save(directory, 1, make_state(1), {})
@@ -96,15 +141,16 @@ def test_a_disk_that_fills_up_during_the_save_is_an_error_too(tmp_path, caplog, 
 
 
 def run_python(program, *arguments, **environment):
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | environment,
-        check=True,
         capture_output=True,
         text=True,
-        timeout=120,
-    ).stdout
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # One process imports everything and forks the writers that are to be killed, since importing takes
@@ -119,32 +165,37 @@ for attempt in range(int(sys.argv[2])):
     directory = Path(sys.argv[1]) / str(attempt)
     writer = os.fork()
     if not writer:
-        signal.alarm(60)  # should this process be killed before it kills
+        signal.alarm(120)  # should this process be killed before it kills
         step = 1
         while True:
             state = {"a": np.full((300, 100), step, np.float32), "b": np.full(9, step)}
-            checkpoints.save(directory, step, state, {"at": step})
+            for _ in range(2):  # the second time in place of the first
+                checkpoints.save(directory, step, state, {"at": step})
             checkpoints.prune(directory, keep=[step, step - 1])
             step += 1
     while not checkpoints.steps(directory):
         time.sleep(0.001)
     time.sleep(random.Random(attempt).uniform(0, 0.2))
+    print(max(checkpoints.steps(directory), default=0))
     os.kill(writer, signal.SIGKILL)
     os.waitpid(writer, 0)
 """
 
 
 def test_killed_at_any_instant_the_newest_whole_step_is_restored(tmp_path, caplog):
-    run_python(KILLER, tmp_path, 12)
+    seen = [int(step) for step in run_python(KILLER, tmp_path, 12).split()]
+    assert len(seen) == 12
     template = {"a": np.zeros((300, 100), np.float32), "b": np.zeros(9, int)}
     interrupted = 0
     for directory in tmp_path.iterdir():
+        newest = seen[int(directory.name)]
         interrupted += bool(hidden_in(directory))
         for step in checkpoints.steps(directory):
             checkpoints.verify(directory, step)
         restored = checkpoints.restore_latest(directory, template)
         assert restored is not None
         assert restored.metadata == {"at": restored.step}
+        assert restored.step >= newest, "a checkpoint was lost"
         assert (restored.state["a"] == restored.step).all()
         assert (restored.state["b"] == restored.step).all()
         checkpoints.prune(directory, keep=[restored.step])

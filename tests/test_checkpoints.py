@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -97,6 +98,20 @@ def test_steps_are_listed_ascending_and_only_when_complete(tmp_path):
     assert restored.step == 10
 
 
+def test_steps_are_listed_while_another_process_prunes(tmp_path, monkeypatch):
+    for step in (1, 2):
+        checkpoints.save(tmp_path, step, make_state(step), {})
+    iterdir = Path.iterdir
+
+    def too_late(path):
+        if path.name == "1":
+            path.rename(path.with_name(".1.deleted"))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", too_late)
+    assert checkpoints.steps(tmp_path) == [2]
+
+
 def test_works_where_an_event_loop_runs_as_in_a_notebook(tmp_path):
     async def cell():
         checkpoints.save(tmp_path, 1, make_state(1), {})
@@ -113,6 +128,15 @@ def test_saving_a_step_again_replaces_it(tmp_path):
     assert restored.metadata == {"try": 2}
     assert_same_bits(restored.state, make_state(2))
     assert not hidden_in(tmp_path)
+
+
+def test_nothing_is_written_after_the_manifest(tmp_path):
+    """A file that Orbax still wrote in the background would differ from its digest later."""
+    for step in range(10):
+        path = checkpoints.save(tmp_path, step, make_state(step, size=30_000), {})
+        manifest = (path / "manifest.json").stat().st_mtime_ns
+        assert all(file.stat().st_mtime_ns <= manifest for file in files_of(path / "arrays"))
+        checkpoints.verify(tmp_path, step)
 
 
 def test_a_failing_save_leaves_nothing_behind(tmp_path):
@@ -235,11 +259,14 @@ def test_another_format_is_refused(tmp_path, monkeypatch):
 def test_prune_keeps_what_it_is_told_and_clears_what_killed_writers_left(tmp_path):
     for step in (1, 2, 3, 4):
         checkpoints.save(tmp_path, step, make_state(step), {})
-    for stale in (".9.writing", ".8.deleted"):
+    for stale in (".9.writing", ".8.deleted", ".4.replaced"):
         shutil.copytree(tmp_path / "1", tmp_path / stale)
     (tmp_path / ".mine").mkdir()
+    (tmp_path / ".my.replaced").mkdir()
+    checkpoints.restore_latest(tmp_path, make_state(0))
     checkpoints.prune(tmp_path, keep=[2, 4, 99])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine", "2", "4"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".mine", ".my.replaced", "2", "4"]
     assert_same_bits(checkpoints.restore(tmp_path, 2, make_state(0)), make_state(2))
     checkpoints.prune(tmp_path / "absent", keep=[])
 
