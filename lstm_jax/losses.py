@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float, Int
 
 from lstm_jax.types import Array
@@ -23,7 +24,7 @@ def cross_entropy(
 
 
 def _cross_entropy_forward(logits: Array, labels: Array) -> tuple[Array, tuple[Array, ...]]:
-    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    wide = logits.astype(np.promote_types(logits.dtype, np.float32))
     normalizer = jax.nn.logsumexp(wide, axis=-1)
     picked = jnp.take_along_axis(wide, labels[..., None], axis=-1)[..., 0]
     return normalizer - picked, (logits, labels, normalizer)

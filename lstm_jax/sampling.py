@@ -36,6 +36,8 @@ def sample(
         raise ConfigError(f"temperature must not be negative or infinite, not {temperature}")
     if top_k is not None and top_k < 1:
         raise ConfigError(f"top_k must be at least 1, not {top_k}")
+    if not -(2**63) <= seed < 2**63:
+        raise ConfigError(f"seed must fit into 64 bits, not {seed}")
     graph, params = split(model)
     # Every number of steps is a compilation: rounding up to a power of two keeps them few.
     steps = len(prompt) + length

@@ -58,6 +58,8 @@ class LanguageModeling(Task):
             raise ConfigError(f"dropout lies in [0, 1), not {self.dropout}")
         if self.embedding is not None and self.embedding < 1:
             raise ConfigError(f"embedding has at least one feature, not {self.embedding}")
+        if self.init_scale is not None and not 0 < self.init_scale < float("inf"):
+            raise ConfigError(f"init_scale must be positive, not {self.init_scale}")
         if self.tied and self._features != self._cells[-1].hidden:
             raise ConfigError(
                 f"a tied softmax needs embedding ({self._features}) and the last layer's hidden "
