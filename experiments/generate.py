@@ -1,6 +1,8 @@
 """Continues a text with a trained language model.
 
     python -m experiments.generate --workdir=runs/ptb --prompt="the company said" --length=40
+
+The same seed gives the same text.
 """
 
 from absl import flags
@@ -23,6 +25,8 @@ def main() -> None:
     """Loads, draws, prints."""
     if _WORKDIR.value is None:
         raise ConfigError("--workdir is missing: give the directory of a run")
+    if changes := program.config_changes():
+        raise ConfigError(f"--config.{next(iter(changes))}: a trained model cannot be changed")
     run = lstm_jax.load(_WORKDIR.value, program.parse_step(_STEP.value), _TRUST.value)
     text = run.generate(
         _PROMPT.value,

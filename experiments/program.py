@@ -13,7 +13,10 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 
 from lstm_jax import Experiment, override
+from lstm_jax.config import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
+from lstm_jax.files import expand_user
+from lstm_jax.metrics import format_metric
 
 _PREFIX = "config."
 
@@ -35,7 +38,7 @@ def run(main: Callable[[], None]) -> None:
         except (UserError, NonFiniteError, StorageError) as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("interrupted", 128 + signal.SIGINT)
+            raise SystemExit(128 + signal.SIGINT) from None
 
     signal.signal(signal.SIGTERM, _terminate)
     app.run(guarded, flags_parser=_parse)
@@ -47,13 +50,15 @@ def load_experiment(path: str) -> Experiment:
     Raises:
         ConfigError: the file is missing or fails, or a flag names no field or has a wrong type.
     """
-    return override(_call_get_config(Path(path)), config_changes())
+    experiment = override(_call_get_config(expand_user(path)), config_changes())
+    check(experiment)
+    return experiment
 
 
 def config_changes() -> dict[str, str]:
     """What the `--config.a.b=value` flags of this command line say."""
-    names = (name for name in flags.FLAGS if name.startswith(_PREFIX))
-    return {name.removeprefix(_PREFIX): flags.FLAGS[name].value for name in names}
+    given = {name: flags.FLAGS[name].value for name in flags.FLAGS if name.startswith(_PREFIX)}
+    return {name.removeprefix(_PREFIX): str(value) for name, value in given.items()}
 
 
 def parse_step(step: str | None) -> int | str | None:
@@ -64,9 +69,9 @@ def parse_step(step: str | None) -> int | str | None:
     """
     if step is None or step == "best":
         return None
-    if step == "latest" or not step.isdigit():
-        if step == "latest":
-            return step
+    if step == "latest":
+        return step
+    if not step.isdecimal():
         raise ConfigError(f"--step: expected a number, best or latest, got {step!r}")
     return int(step)
 
@@ -97,10 +102,12 @@ def _call_get_config(path: Path) -> Experiment:
         experiment = module.get_config() if hasattr(module, "get_config") else None
     except Exception as error:
         # The mistake is in the caller's file, so its line helps more than our frames.
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         where = f"{path}, line {line}" if line else str(path)
-        raise ConfigError(f"{where}: {type(error).__name__}: {error}") from error
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{where}: {type(error).__name__}: {message}") from error
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"{path} needs a function get_config() that returns an Experiment")
     return experiment
@@ -119,4 +126,4 @@ def _fail(message: str, exit_code: int) -> NoReturn:
 def show(values: dict[str, Any]) -> str:
     """Metrics for people, one a line."""
     width = max(map(len, values))
-    return "\n".join(f"{name:<{width}}  {value:,.6g}" for name, value in values.items())
+    return "\n".join(f"{name:<{width}}  {format_metric(value)}" for name, value in values.items())

@@ -89,6 +89,28 @@ def from_json(text: str, trust: Collection[str] = ()) -> Any:
         raise ConfigError(f"malformed JSON: {error}") from error
 
 
+def check(config: Any) -> None:
+    """Makes sure that a config built in Python holds what its fields say and can be read back.
+
+    Python itself checks no types, and a run whose config cannot be read back could not be resumed.
+
+    Raises:
+        ConfigError: a value outside its field's type, or a class that is not found by its name.
+    """
+    text = to_json(config)
+    from_json(text, packages(json.loads(text)))
+
+
+def packages(plain: Any) -> set[str]:
+    """The packages of all classes that a config, parsed from JSON, names."""
+    if isinstance(plain, list):
+        return set().union(*map(packages, plain))
+    if isinstance(plain, dict):
+        own = {plain["class"].split(".")[0]} if isinstance(plain.get("class"), str) else set()
+        return own.union(*map(packages, plain.values()))
+    return set()
+
+
 def describe(config: Any) -> str:
     """The whole tree, a line for every value (name, type, value) and for every object in it.
 
@@ -203,7 +225,8 @@ def _find_class(path: Any, name: str, trust: tuple[str, ...]) -> type:
     try:
         cls = getattr(importlib.import_module(module_name), class_name, None)
     except ImportError as error:
-        raise ConfigError(f"{where}{path} cannot be imported: {error}") from error
+        hint = "define the class in a module that can be imported"
+        raise ConfigError(f"{where}{path} cannot be imported: {error}; {hint}") from error
     if (
         isinstance(cls, type)
         and cls.__module__ == module_name

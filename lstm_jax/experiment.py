@@ -15,8 +15,8 @@ from lstm_jax.tasks.language_modeling import LanguageModeling
 class Experiment:
     """What is trained, on what, how, and for how long.
 
-    >>> Experiment(epochs=2).total_steps(steps_per_epoch=100)
-    200
+    Raises:
+        ConfigError: a number outside its range, or none or two lengths of training.
     """
 
     MAY_GROW: ClassVar[tuple[str, ...]] = ("epochs", "steps", "patience")
@@ -25,7 +25,7 @@ class Experiment:
     task: Task = dataclasses.field(default_factory=LanguageModeling)
     data: Data = dataclasses.field(default_factory=TextWindows)
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
-    epochs: float | None = None
+    epochs: int | float | None = None
     """How long to train, in passes over the training split ..."""
     steps: int | None = None
     """... or in optimizer steps. One of the two is given."""
@@ -36,7 +36,7 @@ class Experiment:
     checkpoint_every: int | None = None
     """Steps between checkpoints beside those that follow every evaluation."""
     log_every: int = 100
-    """Steps between records of training metrics."""
+    """Steps between records of training metrics; there is one before every evaluation as well."""
     steps_per_dispatch: int = 1
     """Optimizer steps that run in one call of the compiled program; with more, small models wait
     less for Python."""
@@ -64,8 +64,63 @@ class Experiment:
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed lies in [0, 2**32), not {self.seed}")
 
-    def total_steps(self, steps_per_epoch: int) -> int:
-        """The number of optimizer steps."""
-        if self.steps is not None:
-            return self.steps
-        return max(1, round((self.epochs or 0) * steps_per_epoch))
+    def timetable(self, steps_per_epoch: int) -> "Timetable":
+        """At which steps what is due.
+
+        Raises:
+            ConfigError: something is due more often than once in a dispatch.
+        """
+        for name in ("evaluate_every", "log_every", "checkpoint_every"):
+            interval = getattr(self, name)
+            if interval is not None and interval < self.steps_per_dispatch:
+                raise ConfigError(
+                    f"steps_per_dispatch is {self.steps_per_dispatch}, which is more than {name} "
+                    f"({interval})"
+                )
+        total = self.steps or max(1, round((self.epochs or 0) * steps_per_epoch))
+        return Timetable(self, total, self.evaluate_every or steps_per_epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Timetable:
+    """At which steps of a run what is due, as a pure function of the step: the steps done so far.
+
+    >>> experiment = Experiment(epochs=2, log_every=30, steps_per_dispatch=8)
+    >>> due = experiment.timetable(steps_per_epoch=100)
+    >>> due.total, due.evaluation(100), due.log(60), due.dispatch(0), due.dispatch(24)
+    (200, True, True, 8, 1)
+    """
+
+    experiment: Experiment
+    total: int
+    """The optimizer steps of the whole run."""
+    evaluate_every: int
+
+    def evaluation(self, step: int) -> bool:
+        """Whether to evaluate."""
+        return step > 0 and step % self.evaluate_every == 0
+
+    def checkpoint(self, step: int) -> bool:
+        """Whether to save: after every evaluation, and where a checkpoint is asked for."""
+        every = self.experiment.checkpoint_every
+        return self.evaluation(step) or (every is not None and step > 0 and step % every == 0)
+
+    def log(self, step: int) -> bool:
+        """Whether to log training metrics."""
+        return self.evaluation(step) or step % self.experiment.log_every == 0
+
+    def end(self, step: int, evaluations_since_best: int) -> bool:
+        """Whether that was the last step, or patience is at its end."""
+        patience = self.experiment.patience
+        return step >= self.total or (patience is not None and evaluations_since_best >= patience)
+
+    def dispatch(self, step: int) -> int:
+        """How many steps to run in the next dispatch: none after one at which something is due.
+
+        Either `steps_per_dispatch` or, where they would be too many, one: two programs are
+        compiled, not one for each remainder.
+        """
+        every = self.experiment
+        intervals = [self.evaluate_every, every.log_every, every.checkpoint_every or self.total]
+        room = min(self.total - step, *(interval - step % interval for interval in intervals))
+        return every.steps_per_dispatch if every.steps_per_dispatch <= room else 1

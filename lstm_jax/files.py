@@ -4,7 +4,19 @@ import contextlib
 import os
 from pathlib import Path
 
-from lstm_jax.errors import StorageError
+from lstm_jax.errors import StorageError, UserError
+
+
+def expand_user(path: str | Path) -> Path:
+    """The path with `~` replaced, which a shell leaves alone behind `--flag=`.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

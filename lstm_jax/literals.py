@@ -14,7 +14,8 @@ class Call:
     """`GRU(hidden=200)` as written: which class that is depends on where it stands."""
 
     name: str
-    arguments: dict[str, Any]
+    positional: tuple[Any, ...]
+    named: dict[str, Any]
 
 
 def parse(text: str) -> Any:
@@ -23,7 +24,7 @@ def parse(text: str) -> Any:
     Words are strings, but for `none`, `true`, `false`, `inf` and `nan`.
 
     >>> parse("(LSTM(hidden=3), words, 1e-3, none)")
-    (Call(name='LSTM', arguments={'hidden': 3}), 'words', 0.001, None)
+    (Call(name='LSTM', positional=(), named={'hidden': 3}), 'words', 0.001, None)
     """
     try:
         return _literal(ast.parse(text.strip(), mode="eval").body)
@@ -51,8 +52,8 @@ def _literal(node: ast.expr) -> Any:
             return tuple(map(_literal, items))
         case ast.Dict(keys=keys, values=values) if None not in keys:
             return dict(zip(map(_literal, filter(None, keys)), map(_literal, values), strict=True))
-        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-            arguments = {word.arg: _literal(word.value) for word in keywords if word.arg}
-            if len(arguments) == len(keywords):
-                return Call(name, arguments)
+        case ast.Call(func=ast.Name(id=name), args=positional, keywords=keywords):
+            named = {word.arg: _literal(word.value) for word in keywords if word.arg}
+            if len(named) == len(keywords):
+                return Call(name, tuple(map(_literal, positional)), named)
     raise ValueError("not a literal")

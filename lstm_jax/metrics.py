@@ -2,9 +2,9 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
-import numpy as np
 
 
 @jax.tree_util.register_dataclass
@@ -16,8 +16,9 @@ class Mean:
     2.0
     """
 
-    total: jax.Array | np.ndarray | float
-    count: jax.Array | np.ndarray | float
+    # Numbers or arrays; JAX makes means of other things as well, such as the shapes of arrays.
+    total: Any
+    count: Any
 
     def merge(self, other: "Mean") -> "Mean":
         """The mean over the examples of both."""
@@ -52,3 +53,12 @@ def bits_per_character(nats_per_token: float) -> float:
     1.0
     """
     return nats_per_token / math.log(2)
+
+
+def format_metric(value: int | float) -> str:
+    """A figure for people: counts in full, anything else to six digits.
+
+    >>> format_metric(2088628), format_metric(114.53219)
+    ('2,088,628', '114.532')
+    """
+    return f"{value:,d}" if isinstance(value, int) else f"{value:,.6g}"

@@ -42,8 +42,7 @@ class MetricsLog:
         Raises:
             StorageError: the disk is full; no part of the record is left in the file.
         """
-        fields = (f"{json.dumps(name)}: {_number(value)}" for name, value in record.items())
-        line = f"{{{', '.join(fields)}}}\n".encode()
+        line = f"{render(record)}\n".encode()
         try:
             written = 0
             while written < len(line):
@@ -102,6 +101,12 @@ def read_log(path: Path) -> dict[str, dict[str, np.ndarray]]:
         split: {name: _column(name, rows) for name in dict.fromkeys(n for row in rows for n in row)}
         for split, rows in records.items()
     }
+
+
+def render(record: Mapping[str, str | int | float | np.generic]) -> str:
+    """A record as one line of JSON that every reader takes: NaN is null, infinity is 1e999."""
+    fields = (f"{json.dumps(name)}: {_number(value)}" for name, value in record.items())
+    return f"{{{', '.join(fields)}}}"
 
 
 def _number(value: str | int | float | np.generic) -> str:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from lstm_jax.errors import StorageError
 from lstm_jax.files import storage_error, write_atomically
+from lstm_jax.metrics import format_metric
 
 CURVES = "learning_curves.png"
 _T = TypeVar("_T")
@@ -291,5 +292,5 @@ def progress_bar(batches: Iterable[_T], title: str) -> Iterable[_T]:
 
 def describe_evaluation(step: int, epoch: float, metrics: Mapping[str, float]) -> str:
     """A line for people: `epoch 2.0, step 4646: validation nats_per_token 4.871, ...`."""
-    figures = (f"{name} {value:,.6g}" for name, value in metrics.items())
+    figures = (f"{name} {format_metric(value)}" for name, value in metrics.items())
     return f"epoch {epoch:.3g}, step {step}: validation {', '.join(figures)}"

@@ -1,6 +1,8 @@
 """A run that was trained: its metrics, its model, and what the model can do."""
 
 import functools
+import logging
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,14 @@ from lstm_jax.data.base import SPLITS, Split
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import CheckpointError, ConfigError
 from lstm_jax.experiment import Experiment
-from lstm_jax.modules import Graph, initialize, merge
+from lstm_jax.files import expand_user
+from lstm_jax.modules import Graph, merge, structure
 from lstm_jax.reporting import progress_bar
+from lstm_jax.tasks.base import Score
 from lstm_jax.training import evaluate, make_eval_step
 from lstm_jax.types import Params
+
+_log = logging.getLogger(__name__)
 
 
 class Run:
@@ -95,10 +101,9 @@ class Run:
         data = override(self.experiment, changes or {}).data
         batches = data.open(self.vocabulary).evaluation(split, batch_size)
         task = self.experiment.task
-        carry = task.initial_carry(batches[0].inputs.shape[1])
         eval_step = make_eval_step(task, self._graph)
-        metrics = evaluate(eval_step, self.params, carry, progress_bar(batches, split))
-        return task.summarize(metrics, self.vocabulary)
+        sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
+        return task.summarize(sums, self.vocabulary)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Continues a text: see the `generate` of the run's task for the options.
@@ -107,9 +112,10 @@ class Run:
             ConfigError: the task cannot generate, or an option is outside its range.
         """
         task = self.experiment.task
-        if not hasattr(task, "generate"):
+        generate = getattr(task, "generate", None)
+        if generate is None:
             raise ConfigError(f"{type(task).__name__} is not a task that generates text")
-        return task.generate(self.model, self.vocabulary, prompt, **options)
+        return generate(self.model, self.vocabulary, prompt, **options)
 
 
 def load(workdir: str | Path, step: int | str | None = None, trust: Collection[str] = ()) -> Run:
@@ -125,33 +131,54 @@ def load(workdir: str | Path, step: int | str | None = None, trust: Collection[s
     Raises:
         RunDirectoryError: it is not a run directory.
         ConfigError: its config names a class that is not trusted.
-        CheckpointError: no such step, or its checkpoint is damaged.
+        CheckpointError: no such step, or its checkpoint is damaged. Without a `step` the next best
+            is loaded then, with a warning.
     """
-    return open_run(Path(workdir), run_directory.read_experiment(workdir, trust), step)
+    return open_run(expand_user(workdir), run_directory.read_experiment(workdir, trust), step)
 
 
 def open_run(workdir: Path, experiment: Experiment, step: int | str | None = None) -> Run:
     """The run of an experiment that is known already; see `load`."""
     vocabulary = run_directory.read_vocabulary(workdir)
     directory = workdir / run_directory.CHECKPOINTS
-    step = _find_step(directory, step)
-    # Of a fresh model only the structure and the shapes are needed.
-    build = functools.partial(experiment.task.build, vocabulary=vocabulary)
-    graph, template = initialize(build, jax.random.key(0))
-    params = checkpoints.restore(directory, step, template, part=".params")
-    return Run(workdir, experiment, vocabulary, step, graph, jax.tree.map(jnp.asarray, params))
-
-
-def _find_step(directory: Path, step: int | str | None) -> int:
     kept = checkpoints.steps(directory)
     if not kept:
         raise CheckpointError(f"{directory} holds no checkpoint yet: train the run first")
-    if step == "latest":
-        return kept[-1]
     if step is None:
-        best = checkpoints.read_manifest(directory, kept[-1])["metadata"]["best_step"]
-        return best or kept[-1]
-    if step not in kept:
+        candidates = _ranked(kept, run_directory.read_metrics(workdir), experiment.task.score)
+    elif step == "latest":
+        candidates = [kept[-1]]
+    elif step in kept:
+        candidates = [int(step)]
+    else:
         choice = ", ".join(map(str, kept))
         raise CheckpointError(f"{directory} has no checkpoint of step {step}; it has {choice}")
-    return int(step)
+    # Of a fresh model only the structure and the shapes are needed.
+    build = functools.partial(experiment.task.build, vocabulary=vocabulary)
+    graph, template = structure(build)
+    step, params = _restore(directory, candidates, template)
+    return Run(workdir, experiment, vocabulary, step, graph, jax.tree.map(jnp.asarray, params))
+
+
+def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[int, Params]:
+    """The first of the steps whose checkpoint is not damaged, and its parameters."""
+    *preferred, last = candidates
+    for step in preferred:
+        try:
+            return step, checkpoints.restore(directory, step, template, part=".params")
+        except CheckpointError as error:
+            _log.warning("%s; using the next best", error)
+    return last, checkpoints.restore(directory, last, template, part=".params")
+
+
+def _ranked(kept: list[int], metrics: dict[str, dict[str, np.ndarray]], score: Score) -> list[int]:
+    """The steps that are kept, the best validation first; those without one last, newest first."""
+    columns = metrics.get("validation", {"step": np.array([]), score.metric: np.array([])})
+    scores = dict(zip(columns["step"].tolist(), columns[score.metric].tolist(), strict=True))
+    sign = 1 if score.direction == "min" else -1
+
+    def rank(step: int) -> tuple[float, int]:
+        value = scores.get(step, math.nan)
+        return (math.inf if math.isnan(value) else sign * value, -step)
+
+    return sorted(kept, key=rank)

@@ -22,10 +22,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from lstm_jax.config import difference, from_json, to_json
+from lstm_jax.config import check, difference, from_json, packages, to_json
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
-from lstm_jax.files import storage_error, temporary_name, write_atomically
+from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
 from lstm_jax.metrics_log import MetricsLog, read_log
 
 CONFIG = "config.json"
@@ -88,16 +88,20 @@ def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
 
     The kernel frees the lock when the process ends, however it ends. A run is resumed only with the
     experiment it started with, except that numbers in the fields which `experiment.MAY_GROW` names
-    (dotted) may have become larger; None is "no limit" there, the largest of all.
+    (dotted) may have become larger; None is "no limit" there, the largest of all. A run
+    that was stopped before it had a vocabulary, by a mistake in its config perhaps, starts anew.
 
     Use it in a `with` statement.
 
     Raises:
         RunDirectoryError: another process (or this one) is writing the run, the directory holds
             another experiment, or something that is not a run.
+        ConfigError: the experiment holds a value of a wrong type, or a class that could not be
+            found again.
         StorageError: the disk is full or refuses to be written.
     """
-    path = Path(workdir)
+    check(experiment)
+    path = expand_user(workdir)
     try:
         path.mkdir(parents=True, exist_ok=True)
         names = {child.name for child in path.iterdir()}
@@ -131,7 +135,7 @@ def read_experiment(workdir: str | Path, trust: Collection[str] = ()) -> Any:
         RunDirectoryError: there is no such directory, or it is not a run directory.
         ConfigError: its config cannot be read.
     """
-    path = Path(workdir)
+    path = expand_user(workdir)
     text = _read_text(path, CONFIG)
     try:
         return from_json(text, trust)
@@ -146,7 +150,7 @@ def read_vocabulary(workdir: str | Path) -> Vocabulary:
         RunDirectoryError: there is no such run, or it has no vocabulary (yet).
         DataError: the file is malformed.
     """
-    path = Path(workdir)
+    path = expand_user(workdir)
     text = _read_text(path, VOCABULARY)
     try:
         return Vocabulary.from_json(text)
@@ -165,7 +169,7 @@ def read_metrics(workdir: str | Path) -> dict[str, dict[str, np.ndarray]]:
     Raises:
         RunDirectoryError: there is no such run, or a line of the log is malformed.
     """
-    path = Path(workdir)
+    path = expand_user(workdir)
     _read_text(path, CONFIG)
     return read_log(path / METRICS)
 
@@ -206,12 +210,13 @@ def _describe_owner(text: bytes) -> str:
 def _save_config(path: Path, experiment: Any) -> None:
     """Writes the config of a new run; compares it with that of a run to be resumed."""
     text = to_json(experiment)
-    if not path.exists():
+    begun = any(path.with_name(name).exists() for name in (VOCABULARY, CHECKPOINTS))
+    if not begun or not path.exists():
         write_atomically(path, text.encode())
         return
     try:
         # Classes come from packages that the caller's own experiment already uses.
-        saved = from_json(path.read_text(encoding="utf-8"), _packages(json.loads(text)))
+        saved = from_json(path.read_text(encoding="utf-8"), packages(json.loads(text)))
     except (ConfigError, UnicodeDecodeError) as error:
         raise RunDirectoryError(
             f"{path} cannot be compared with the experiment: {error}; choose another directory"
@@ -236,16 +241,6 @@ def _grows(old: Any, new: Any) -> bool:
         return (math.inf if new is None else new) > (math.inf if old is None else old)
     except TypeError:
         return False
-
-
-def _packages(plain: Any) -> set[str]:
-    """The packages of all classes named in a config."""
-    if isinstance(plain, list):
-        return set().union(*map(_packages, plain))
-    if isinstance(plain, dict):
-        own = {plain["class"].split(".")[0]} if isinstance(plain.get("class"), str) else set()
-        return own.union(*map(_packages, plain.values()))
-    return set()
 
 
 def _read_text(path: Path, name: str) -> str:

@@ -1,30 +1,18 @@
 """The training loop."""
 
+import contextlib
 import itertools
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from lstm_jax import checkpoints, run_directory
-from lstm_jax.errors import NonFiniteError
+from lstm_jax import checkpoints, run_directory, training
 from lstm_jax.experiment import Experiment
 from lstm_jax.interruption import Interruption
 from lstm_jax.memory import keep_freed_memory
 from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
 from lstm_jax.run import Run, open_run
-from lstm_jax.training import (
-    GRADIENT_NORM,
-    all_finite,
-    evaluate,
-    init_state,
-    make_eval_step,
-    make_train_steps,
-    stack,
-    update_progress,
-    zeros_like,
-)
 
 
 def train(experiment: Experiment, workdir: str | Path) -> Run:
@@ -32,26 +20,28 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
 
     However often the process is killed and started again, the run ends with the same parameters,
     optimizer state, carry and metrics log, bit for bit, as if nothing had happened (on the same
-    machine and versions). On Ctrl-C and SIGTERM it saves a checkpoint first.
+    machine and versions; shown on CPUs). On Ctrl-C and SIGTERM it saves a checkpoint first. The
+    process keeps the memory it frees: see `memory.keep_freed_memory`.
 
     The order of operations, at every step where they are due:
-        1. evaluate on the validation split: best score, plateau, early stopping; save
-        2. end, if that was the last step or patience is at its end
+        1. evaluate on the validation split: best score, plateau, early stopping
+        2. save: after an evaluation, every `checkpoint_every` steps, before the end
         3. save and leave, if a signal asks for it
-        4. one dispatch of optimizer steps; stop if the loss or a gradient is not finite
-        5. log the training metrics since the last record
-        6. save, if only a checkpoint is due
+        4. end, if that was the last step or patience is at its end
+        5. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
+        6. log the training metrics since the last record: every `log_every` steps, and before 1
+    A run that ends between two evaluations is evaluated once more, after its last save: if its
+    steps or epochs grow, it goes on as if it had never ended.
 
-    Returns:
-        The run, with the checkpoint of the best validation score.
+    Returns the run, with the parameters of the best validation score.
 
     Raises:
         RunDirectoryError: the directory is in use, or holds another experiment.
         DataError: the data cannot be read.
-        NonFiniteError: loss, gradient or parameters became NaN or infinite.
+        CheckpointError: every checkpoint is damaged.
+        NonFiniteError: a loss, a gradient or a parameter became NaN or infinite.
         StorageError: the disk is full.
-        KeyboardInterrupt: after Ctrl-C, once a checkpoint is saved.
-        SystemExit: after SIGTERM, once a checkpoint is saved.
+        KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, once a checkpoint is saved.
     """
     keep_freed_memory()
     with run_directory.open_for_writing(workdir, experiment) as directory:
@@ -63,127 +53,99 @@ class _Loop:
     """The operations of the loop and what they share."""
 
     def __init__(self, experiment: Experiment, directory: run_directory.RunDirectory):
-        self.experiment, self.directory = experiment, directory
-        self.vocabulary = experiment.data.build_vocabulary()
-        directory.save_vocabulary(self.vocabulary)
-        self.dataset = experiment.data.open(self.vocabulary)
+        self.task, self.optimizer = experiment.task, experiment.optimizer
+        self.directory, self.keep = directory, experiment.keep
+        prepared = training.prepare(self.task, experiment.data, self.optimizer, experiment.seed)
+        self.vocabulary, self.dataset, self.state, self.train_steps, self.eval_step = prepared
+        self.validation = self.dataset.evaluation("validation")
         self.epoch = self.dataset.steps_per_epoch
-        self.total = experiment.total_steps(self.epoch)
-        self.evaluate_every = experiment.evaluate_every or self.epoch
-        task, optimizer = experiment.task, experiment.optimizer
-        graph, self.state = init_state(
-            task,
-            optimizer,
-            self.vocabulary,
-            self.dataset.batch(0),
-            batch_size=self.dataset.batch_size,
-            steps_per_epoch=self.epoch,
-            seed=experiment.seed,
-        )
-        self.train_steps = make_train_steps(
-            task, optimizer, graph, steps_per_epoch=self.epoch, seed=experiment.seed
-        )
-        self.eval_step = make_eval_step(task, graph)
-        self.log = directory.open_metrics()
-        restored = checkpoints.restore_latest(directory.checkpoints, self.state)
-        if restored:
-            self.state = jax.tree.map(jnp.array, restored.state)
-        self.log.truncate(restored.metadata["metrics_size"] if restored else 0)
-        self.step = restored.step if restored else 0
-        self.reporter = Reporter(directory.path, self.total, self.step)
+        self.due = experiment.timetable(self.epoch)
 
     def run(self) -> None:
+        """Restores, opens what must be closed, and goes through the loop."""
+        # Nothing was wrong with the experiment: from here on the directory takes no other.
+        self.directory.save_vocabulary(self.vocabulary)
+        restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
+        self.state = jax.tree.map(jnp.array, restored.state) if restored else self.state
+        self.step, self.is_saved = int(self.state.step), restored is not None
+        with (
+            contextlib.closing(self.directory.open_metrics()) as self.log,
+            Reporter(self.directory.path, self.due.total, self.step) as self.reporter,
+            Interruption() as self.interruption,
+        ):
+            self.log.truncate(restored.metadata["metrics_size"] if restored else 0)
+            self._loop()
+
+    def _loop(self) -> None:
         """The one visible loop; `train` states its order."""
-        every = self.experiment
-        with Interruption() as interruption, self.reporter:
-            while True:
-                if self._is_due(self.evaluate_every):
-                    self._evaluate(interruption)
-                if self.step == self.total or self._out_of_patience():
-                    break
-                if interruption:
-                    self._save()
-                    self.reporter.message(f"saved step {self.step}; the same command goes on")
-                    raise interruption.exception()
-                self._dispatch()
-                if self._is_due(every.log_every):
+        ended = False
+        while not ended:
+            if self.due.evaluation(self.step):
+                self._evaluate()
+            ended = self.due.end(self.step, int(self.state.progress.evaluations_since_best))
+            if self.due.checkpoint(self.step) or ended:
+                self._save()
+            if self.interruption:
+                self._save()
+                self._leave()
+            if not ended:
+                self._dispatch(self.due.dispatch(self.step))
+                if self.due.log(self.step):
                     self._log_training()
-                if every.checkpoint_every and self._is_due(every.checkpoint_every):
-                    self._save()
-        self.log.close()
+        self._log_training()
+        self._evaluate()
+        if self.interruption:
+            self._leave()
 
-    def _is_due(self, interval: int) -> bool:
-        return self.step > 0 and (self.step % interval == 0 or self.step == self.total)
-
-    def _evaluate(self, interruption: Interruption) -> None:
-        """Evaluates unless this step was evaluated before; leaves it for later if interrupted."""
-        progress = self.state.progress
+    def _evaluate(self) -> None:
+        """Evaluates, unless that is done already or a signal asks to leave."""
+        progress, score = self.state.progress, self.task.score
         if int(progress.evaluated_step) == self.step:
             return
-        task = self.experiment.task
-        batches = self.dataset.evaluation("validation")
-        bar = progress_bar(batches, "validation")
-        carry = task.initial_carry(batches[0].inputs.shape[1])
-        uninterrupted = itertools.takewhile(lambda _: not interruption, bar)
-        sums = evaluate(self.eval_step, self.state.params, carry, uninterrupted)
-        if interruption:
+        batches = progress_bar(self.validation, "validation")
+        uninterrupted = itertools.takewhile(lambda _: not self.interruption, batches)
+        sums = training.evaluate(self.task, self.eval_step, self.state.params, uninterrupted)
+        if self.interruption:
             return
-        metrics = task.summarize(sums, self.vocabulary)
+        metrics = self.task.summarize(sums, self.vocabulary)
         self._record("validation", metrics)
-        score = metrics[task.score.metric]
-        progress = update_progress(
-            progress, task.score, self.experiment.optimizer, self.step, score
-        )
-        self.state = self.state._replace(progress=progress)
+        value = metrics[score.metric]
+        progress = training.update_progress(progress, score, self.optimizer, self.step, value)
+        self.state, self.is_saved = self.state._replace(progress=progress), False
         self.reporter.message(describe_evaluation(self.step, self.step / self.epoch, metrics))
-        self._save()
-
-    def _out_of_patience(self) -> bool:
-        patience = self.experiment.patience
-        return patience is not None and self.state.progress.evaluations_since_best >= patience
-
-    def _dispatch(self) -> None:
-        """One call of the compiled program, which never runs past a step where something is due."""
-        every = self.experiment
-        intervals = [self.evaluate_every, every.log_every, every.checkpoint_every or self.total]
-        room = min(self.total - self.step, *(n - self.step % n for n in intervals))
-        # A partial dispatch is made of single steps, so that only two programs are compiled.
-        count = every.steps_per_dispatch if room >= every.steps_per_dispatch else 1
-        steps = range(self.step, self.step + count)
-        batches = stack([self.dataset.batch(step) for step in steps])
-        self.state, report = self.train_steps(self.state, batches)
-        for step, loss, norm in zip(steps, *map(np.asarray, report), strict=True):
-            if not (np.isfinite(loss) and np.isfinite(norm)):
-                raise self._non_finite(f"loss {loss} and gradient norm {norm} at step {step}")
-        self.step += count
-        self.reporter.step(self.step, self.dataset.items_per_batch * count, loss=report.loss[-1])
-
-    def _log_training(self) -> None:
-        sums = {name: mean.to_host() for name, mean in self.state.metrics.items()}
-        metrics = self.experiment.task.summarize(sums, self.vocabulary)
-        scale = float(self.state.progress.learning_rate_scale)
-        rate = self.experiment.optimizer.learning_rate_at(self.step - 1, self.epoch, scale)
-        norm = sums[GRADIENT_NORM].compute()
-        self._record("train", metrics | {GRADIENT_NORM: norm, "learning_rate": rate})
-        self.state = self.state._replace(metrics=zeros_like(self.state.metrics))
-
-    def _record(self, split: str, metrics: dict[str, float]) -> None:
-        record = {"step": self.step, "epoch": self.step / self.epoch, **metrics}
-        self.log.append({"split": split, **record})
-        self.reporter.scalars(self.step, split, metrics)
-
-    def _save(self) -> None:
-        if not all_finite((self.state.params, self.state.optimizer_state)):
-            raise self._non_finite(f"parameters not finite after step {self.step - 1}")
-        self.log.sync()
-        best = int(self.state.progress.best_step)
-        metadata = {"metrics_size": self.log.size, "best_step": best}
-        checkpoints.save(self.directory.checkpoints, self.step, self.state, metadata)
-        latest = checkpoints.steps(self.directory.checkpoints)[-self.experiment.keep :]
-        checkpoints.prune(self.directory.checkpoints, {best, *latest})
         self.reporter.curves(run_directory.read_metrics(self.directory.path))
 
-    def _non_finite(self, what: str) -> NonFiniteError:
-        saved = checkpoints.steps(self.directory.checkpoints)
-        newest = f"the newest checkpoint, of step {saved[-1]}, is finite" if saved else "none saved"
-        return NonFiniteError(f"{what}; {newest}; try a lower learning rate or clip_norm")
+    def _save(self) -> None:
+        path, metadata = self.directory.checkpoints, {"metrics_size": self.log.size}
+        if not self.is_saved:
+            training.check_state(self.state)
+            self.log.sync()
+            checkpoints.save(path, self.step, self.state, metadata)
+            self.is_saved = True
+        # Where this was saved before, the process may have been killed before it came to this.
+        # Steps after this one are damaged, or it would have started from them.
+        latest = [step for step in checkpoints.steps(path) if step <= self.step][-self.keep :]
+        checkpoints.prune(path, {int(self.state.progress.best_step), *latest})
+
+    def _leave(self) -> None:
+        self.reporter.message(f"saved step {self.step}; the same command goes on from there")
+        raise self.interruption.exception()
+
+    def _dispatch(self, count: int) -> None:
+        batches = training.stack([self.dataset.batch(self.step + i) for i in range(count)])
+        self.state, report = self.train_steps(self.state, batches)
+        loss = training.check_report(report, self.step)
+        self.step, self.is_saved = self.step + count, False
+        self.reporter.step(self.step, self.dataset.items_per_batch * count, loss=loss)
+
+    def _log_training(self) -> None:
+        """Logs the means since the last record, if there was a step since, and begins new ones."""
+        parts = self.task, self.optimizer, self.vocabulary, self.epoch
+        if metrics := training.summarize(self.state, *parts):
+            self._record("train", metrics)
+            self.state = self.state._replace(metrics=training.zeros_like(self.state.metrics))
+
+    def _record(self, split: str, metrics: dict[str, float]) -> None:
+        epoch = self.step / self.epoch
+        self.log.append({"split": split, "step": self.step, "epoch": epoch, **metrics})
+        self.reporter.scalars(self.step, split, metrics)

@@ -13,6 +13,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from lstm_jax.errors import ConfigError
 from lstm_jax.types import Array
 
 Unit = Literal["epochs", "steps"]
@@ -181,4 +182,4 @@ def _fraction(steps: Step, length: int) -> Float[Array, ""]:
 
 def _require(holds: bool, rule: str, value: object) -> None:
     if not holds:
-        raise ValueError(f"{rule}, not {value!r}")
+        raise ConfigError(f"{rule}, not {value!r}")

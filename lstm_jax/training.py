@@ -10,13 +10,15 @@ import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
 
+from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import NonFiniteError
 from lstm_jax.metrics import Mean
-from lstm_jax.modules import Graph, initialize, merge
+from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import Plateau
 from lstm_jax.tasks.base import Score, Task
-from lstm_jax.types import Array, Batch, Carry, Params
+from lstm_jax.types import Array, Batch, Carry, Key, Params
 
 GRADIENT_NORM = "gradient_norm"
 
@@ -53,8 +55,41 @@ class Report(NamedTuple):
     gradient_norm: Float[Array, " steps"]
 
 
+class Prepared(NamedTuple):
+    """A model and its data, ready for the first step."""
+
+    vocabulary: Vocabulary
+    dataset: Dataset
+    state: TrainState
+    train_steps: "TrainSteps"
+    eval_step: "EvalStep"
+
+
 TrainSteps = Callable[[TrainState, Batch], tuple[TrainState, Report]]
 EvalStep = Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Mean]]]
+
+
+def prepare(task: Task, data: Data, optimizer: Optimizer, seed: int) -> Prepared:
+    """Reads the training data and builds the model.
+
+    Raises:
+        DataError: the data cannot be read, or are too few.
+        ConfigError: the optimizer refuses its options.
+    """
+    vocabulary = data.build_vocabulary()
+    dataset = data.open(vocabulary)
+    epoch = dataset.steps_per_epoch
+    graph, state = init_state(
+        task,
+        optimizer,
+        vocabulary,
+        dataset.batch(0),
+        batch_size=dataset.batch_size,
+        steps_per_epoch=epoch,
+        seed=seed,
+    )
+    train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
+    return Prepared(vocabulary, dataset, state, train_steps, make_eval_step(task, graph))
 
 
 def init_state(
@@ -78,11 +113,11 @@ def init_state(
         steps_per_epoch: training batches in an epoch.
         seed: of the parameters.
     """
-    build = functools.partial(task.build, vocabulary=vocabulary)
-    graph, params = initialize(build, jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
+    graph, draw = _initializer(task, vocabulary)
+    params = draw(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
     carry = task.initial_carry(batch_size)
 
-    def metrics(params: Params) -> dict[str, Mean]:
+    def metrics(params: Params, batch: Batch) -> dict[str, Mean]:
         output = task.loss(merge(graph, params), batch, carry, None)[1]
         return output.metrics | {GRADIENT_NORM: Mean(jnp.zeros(()), jnp.zeros(()))}
 
@@ -91,7 +126,7 @@ def init_state(
         params=params,
         optimizer_state=optimizer.build(steps_per_epoch).init(params),
         carry=carry,
-        metrics=zeros_like(jax.eval_shape(metrics, params)),
+        metrics=zeros_like(jax.eval_shape(metrics, params, batch)),
         progress=Progress(
             evaluated_step=jnp.zeros((), jnp.int32),
             best_step=jnp.zeros((), jnp.int32),
@@ -105,6 +140,14 @@ def init_state(
     return graph, jax.tree.map(jnp.copy, state)
 
 
+@functools.lru_cache(maxsize=8)
+def _initializer(task: Task, vocabulary: Vocabulary) -> tuple[Graph, Callable[[Key], Params]]:
+    """The structure of the model, and the compiled function that draws its first parameters."""
+    build = functools.partial(task.build, vocabulary=vocabulary)
+    return structure(build)[0], jax.jit(lambda key: initialize(build, key)[1])
+
+
+@functools.lru_cache(maxsize=8)
 def make_train_steps(
     task: Task, optimizer: Optimizer, graph: Graph, *, steps_per_epoch: int, seed: int
 ) -> TrainSteps:
@@ -112,7 +155,8 @@ def make_train_steps(
 
     It takes batches stacked along a new first axis and makes one optimizer step with each, in one
     dispatch. The buffers of the state it is given are used up. The noise of step i is drawn from
-    `fold_in(key(seed), i)`.
+    `fold_in(key(seed), i)`. Called with the same arguments again, it returns the same program,
+    compiled already.
     """
     noise = jax.random.key(seed)
 
@@ -144,8 +188,9 @@ def make_train_steps(
     return jax.jit(train_steps, donate_argnums=0)
 
 
+@functools.lru_cache(maxsize=8)
 def make_eval_step(task: Task, graph: Graph) -> EvalStep:
-    """The compiled evaluation of one batch: no noise, no gradient."""
+    """The compiled evaluation of one batch: no noise, no gradient. One program for one model."""
 
     def eval_step(params: Params, carry: Carry, batch: Batch) -> tuple[Carry, dict[str, Mean]]:
         output = task.loss(merge(graph, params), batch, carry, None)[1]
@@ -155,11 +200,14 @@ def make_eval_step(task: Task, graph: Graph) -> EvalStep:
 
 
 def evaluate(
-    eval_step: EvalStep, params: Params, carry: Carry, batches: Iterable[Batch]
+    task: Task, eval_step: EvalStep, params: Params, batches: Iterable[Batch]
 ) -> dict[str, Mean]:
-    """Merges the metrics of all batches in float64, whatever their number."""
+    """The metrics of all batches, merged in float64 whatever their number."""
+    carry: Carry = None
     merged: dict[str, Mean] = {}
     for batch in batches:
+        if carry is None:
+            carry = task.initial_carry(batch.inputs.shape[1])
         carry, metrics = eval_step(params, carry, batch)
         for name, mean in metrics.items():
             host = mean.to_host()
@@ -171,6 +219,8 @@ def update_progress(
     progress: Progress, score: Score, optimizer: Optimizer, step: int, value: float
 ) -> Progress:
     """What an evaluation that gave `value` at `step` changes."""
+    # Rounded as the best score is kept, or the same score could seem to improve on itself.
+    value = float(np.float32(value))
     if score.improves(value, float(progress.best_score)):
         bad, plateau, scale, best = 0, 0, float(progress.learning_rate_scale), (step, value)
     else:
@@ -189,6 +239,52 @@ def update_progress(
     )
 
 
+def summarize(
+    state: TrainState,
+    task: Task,
+    optimizer: Optimizer,
+    vocabulary: Vocabulary,
+    steps_per_epoch: int,
+) -> dict[str, float]:
+    """The figures of the training steps since the last record; none if there was no step."""
+    sums = {name: mean.to_host() for name, mean in state.metrics.items()}
+    norm, scale = sums[GRADIENT_NORM], float(state.progress.learning_rate_scale)
+    if norm.count == 0:
+        return {}
+    rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
+    figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
+    return task.summarize(sums, vocabulary) | figures
+
+
+def check_report(report: Report, first_step: int) -> float:
+    """Makes sure that the losses and gradients of a dispatch are numbers; returns the last loss.
+
+    Raises:
+        NonFiniteError: one is not; the message says at which step, counted from 0.
+    """
+    losses, norms = map(np.asarray, report)
+    for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), first_step):
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            raise _non_finite(f"loss {loss} and gradient norm {norm} at step {step}")
+    return float(losses[-1])
+
+
+def check_state(state: TrainState) -> None:
+    """Makes sure that a state can be gone on from.
+
+    Raises:
+        NonFiniteError: it holds a parameter, a carry or a part of the optimizer's state that is
+            NaN or infinite.
+    """
+    if not _all_finite((state.params, state.optimizer_state, state.carry)):
+        raise _non_finite(f"a parameter became NaN or infinite at step {int(state.step) - 1}")
+
+
+def _non_finite(what: str) -> NonFiniteError:
+    advice = "lower learning_rate or clip_norm in another directory"
+    return NonFiniteError(f"{what}; every checkpoint is finite; {advice}")
+
+
 def stack(batches: list[Batch]) -> Batch:
     """Batches along a new first axis, as `make_train_steps` takes them."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
@@ -200,7 +296,7 @@ def zeros_like(tree: Any) -> Any:
 
 
 @jax.jit
-def all_finite(tree: Any) -> Bool[Array, ""]:
+def _all_finite(tree: Any) -> Bool[Array, ""]:
     """Whether no array of a tree holds NaN or infinity."""
     finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
     return jnp.stack(finite).all() if finite else jnp.ones((), bool)

@@ -261,7 +261,20 @@ def _build(call: Call, base: type, name: str) -> Any:
     if len(classes) > 1:
         places = ", ".join(sorted(cls.__module__ for cls in classes))
         raise ConfigError(f"{name}: several classes are called {call.name}, in {places}")
-    return build(classes[0], call.arguments, name) if classes else _MISFIT
+    return build(classes[0], _bind(call, classes[0], name), name) if classes else _MISFIT
+
+
+def _bind(call: Call, cls: type, name: str) -> dict[str, Any]:
+    """The arguments of a call by the names of the fields, whose order is that of a constructor."""
+    fields = list(field_types(cls))
+    if len(call.positional) > len(fields):
+        raise ConfigError(
+            f"{name}: {cls.__name__} has {len(fields)} fields, not {len(call.positional)}"
+        )
+    values = dict(zip(fields, call.positional, strict=False))
+    if twice := values.keys() & call.named.keys():
+        raise ConfigError(f"{name}: {cls.__name__} was given {min(twice)!r} twice")
+    return values | call.named
 
 
 def _refuse_unknown_class(parsed: Any, annotation: Any, name: str) -> None:

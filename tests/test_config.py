@@ -76,6 +76,7 @@ class Model:
         ("optimizer.schedule", "Decay(after=6, factor=1)", Decay(after=6, factor=1.0)),
         ("optimizer.schedule", Plateau(), Plateau()),
         ("layers", "Gated(hidden=3)", Gated(hidden=3)),
+        ("layers", "Gated(3, 0.5, init=(-1, 1))", Gated(3, 0.5, (-1.0, 1.0))),
         ("layers", "(Layer(hidden=3), Gated(init=(-1, 1)))", (Layer(3), Gated(init=(-1.0, 1.0)))),
         ("layers.1", "Layer()", (Layer(), Layer())),
         ("layers.1.hidden", 5, (Layer(), Gated(hidden=5))),
@@ -153,7 +154,8 @@ def test_fields_of_one_object_change_together():
             "layers.0.hiden: Layer has no such field; did you mean 'hidden'?",
         ),
         ({"layers.0": "Layer(hidden=a)"}, "layers.0.hidden: expected int, got 'a'"),
-        ({"layers.0": "Layer(3)"}, "layers.0: expected Layer, got 'Layer(3)'"),
+        ({"layers.0": "Layer(3, 4)"}, "layers.0: Layer has 1 fields, not 2"),
+        ({"layers.0": "Layer(3, hidden=4)"}, "layers.0: Layer was given 'hidden' twice"),
         ({"layers.0": "Layer(**a)"}, "layers.0: expected Layer, got 'Layer(**a)'"),
         (
             {"layers.0": "Gatd()"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lstm_jax.config import difference, from_json, to_json
+from lstm_jax.config import check, difference, from_json, to_json
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimizers import Decay, Optimizer
 from lstm_jax.values import FrozenDict
@@ -158,3 +158,27 @@ def test_a_local_class_cannot_be_saved():
 
     with pytest.raises(ConfigError, match=r"anything: define .*Local at the top level"):
         to_json(Model(anything=Local()))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (Model(tokens="word"), "tokens: expected Literal"),  # pyright: ignore
+        (Model(tied=1), "tied: expected bool, got 1"),  # pyright: ignore
+        (Model(layers=(Layer(3.0),)), r"layers.0.hidden: expected int, got 3.0"),  # pyright: ignore
+    ],
+)
+def test_what_python_lets_pass_is_checked(config, message):
+    with pytest.raises(ConfigError, match=message):
+        check(config)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_what_can_be_read_back_passes(config):
+    check(config)
+
+
+def test_a_class_that_cannot_be_imported_again_is_refused(monkeypatch):
+    monkeypatch.setattr(Layer, "__module__", "nowhere")
+    with pytest.raises(ConfigError, match="define the class in a module that can be imported"):
+        check(Model(layers=Layer()))

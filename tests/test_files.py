@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from lstm_jax.errors import StorageError
-from lstm_jax.files import temporary_name, write_atomically
+from lstm_jax.errors import StorageError, UserError
+from lstm_jax.files import expand_user, temporary_name, write_atomically
 
 
 @contextlib.contextmanager
@@ -49,3 +49,10 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
 def test_a_directory_that_is_gone_is_one_line(tmp_path):
     with pytest.raises(StorageError, match=r"curves\.png cannot be written: No such file"):
         write_atomically(tmp_path / "gone" / "curves.png", b"")
+
+
+def test_a_tilde_is_the_home_of_a_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_user("~/runs") == tmp_path / "runs"
+    with pytest.raises(UserError, match="~nobody-at-all/x"):
+        expand_user("~nobody-at-all/x")

@@ -37,6 +37,12 @@ def open_and_close(workdir, experiment):
         assert directory.path == Path(workdir)
 
 
+def begin(workdir, experiment):
+    """Opens a run that comes so far as to have a vocabulary."""
+    with run_directory.open_for_writing(workdir, experiment) as directory:
+        directory.save_vocabulary(Vocabulary.build(["to be"], "words"))
+
+
 def refusal(workdir, experiment):
     """The message, which is one line and leaves the directory as it was."""
     before = {path: path.read_bytes() for path in Path(workdir).rglob("*") if path.is_file()}
@@ -83,7 +89,7 @@ def test_what_a_run_killed_at_its_start_left_is_taken_up(tmp_path):
 
 
 def test_another_experiment_is_refused_with_the_difference(tmp_path):
-    open_and_close(tmp_path, Experiment())
+    begin(tmp_path, Experiment())
     changed = Experiment(seed=1, optimizer=Optimizer(learning_rate=0.5))
     assert refusal(tmp_path, changed) == (
         f"{tmp_path} holds another experiment: seed was 0 and is now 1; "
@@ -93,8 +99,19 @@ def test_another_experiment_is_refused_with_the_difference(tmp_path):
     open_and_close(tmp_path, Experiment())  # the refusal has let go of the lock
 
 
+def test_a_run_that_stopped_before_it_had_a_vocabulary_starts_anew(tmp_path):
+    open_and_close(tmp_path, Experiment(seed=1))
+    open_and_close(tmp_path, Experiment(seed=2))
+    assert run_directory.read_experiment(tmp_path, trust=["tests"]) == Experiment(seed=2)
+    begin(tmp_path, Experiment(seed=2))
+    assert "seed was 2 and is now 3" in refusal(tmp_path, Experiment(seed=3))
+    (tmp_path / "vocabulary.json").unlink()
+    (tmp_path / "checkpoints").mkdir()
+    assert "seed was 2 and is now 3" in refusal(tmp_path, Experiment(seed=3))
+
+
 def test_an_experiment_of_another_class_is_refused(tmp_path):
-    open_and_close(tmp_path, Inner())
+    begin(tmp_path, Inner())
     assert "holds another experiment: the class was" in refusal(tmp_path, Experiment())
 
 
@@ -107,7 +124,7 @@ def test_an_experiment_of_another_class_is_refused(tmp_path):
     ],
 )
 def test_what_may_grow_grows_and_never_shrinks(tmp_path, old, new):
-    open_and_close(tmp_path, old)
+    begin(tmp_path, old)
     open_and_close(tmp_path, new)
     assert run_directory.read_experiment(tmp_path, trust=["tests"]) == new
     assert "(it may only grow)" in refusal(tmp_path, old)
@@ -121,12 +138,13 @@ def test_a_config_that_lacks_a_newer_field_takes_its_default(tmp_path):
     older = text.replace('  "seed": 0,\n', "")
     assert older != text
     (tmp_path / "config.json").write_text(older)
-    open_and_close(tmp_path, Experiment())
+    begin(tmp_path, Experiment())
     assert "seed was 0 and is now 1" in refusal(tmp_path, Experiment(seed=1))
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"class": "os.path"}'])
 def test_a_damaged_config_is_refused(tmp_path, content):
+    begin(tmp_path, Experiment())
     (tmp_path / "config.json").write_bytes(content)
     assert f"{tmp_path}/config.json cannot be compared" in refusal(tmp_path, Experiment())
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from lstm_jax.data.base import Source, Split
 from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.files import expand_user
 
 _NAMES: dict[Split, str] = {
     "train": "train",
@@ -82,7 +83,10 @@ class TextFiles(Source):
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}")
         pattern = re.compile(rf"(.+\.)?({_NAMES[split]})\.(txt|tokens)")
-        found = sorted(p for p in folder.iterdir() if pattern.fullmatch(p.name) and p.is_file())
+        try:
+            found = sorted(p for p in folder.iterdir() if pattern.fullmatch(p.name) and p.is_file())
+        except OSError as error:
+            raise DataError(f"{folder} cannot be read: {error.strerror}") from error
         if not found:
             first = _NAMES[split].split("|")[0]
             raise DataError(f"{folder} has no {split} text: expected {first}.txt or *.{first}.txt")
@@ -130,7 +134,7 @@ def expand(path: str) -> pathlib.Path:
     for name in re.findall(r"\$\{?(\w+)", path):
         if name not in os.environ:
             raise DataError(f"{path}: the environment variable {name} is not set")
-    return pathlib.Path(os.path.expandvars(path)).expanduser()
+    return expand_user(os.path.expandvars(path))
 
 
 def _read(path: pathlib.Path) -> Iterator[str]:
