@@ -4,7 +4,7 @@
     python -m experiments.train --config=configs/lm_tiny_shakespeare.py --workdir=runs/shakespeare
 
 Where the text lies on disk already, the second command alone does with
-`--config.data.source='TextFile("input.txt")'`.
+`--config.data.source='TextFile("input.txt")'`. No figure is published for this split.
 """
 
 from lstm_jax import Experiment

@@ -51,6 +51,18 @@ class RunDirectory:
         """The log of metrics, at whose end records are added."""
         return MetricsLog(self.path / METRICS)
 
+    def compare_data(self, saved: str, digest: str) -> None:
+        """Compares the digest of the data with that which a checkpoint was trained on.
+
+        Raises:
+            RunDirectoryError: the data changed.
+        """
+        if digest != saved:
+            raise RunDirectoryError(
+                f"the data changed since {self.path} was trained on them: put the old ones back "
+                "or choose another directory"
+            )
+
     def save_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Saves the vocabulary, or makes sure that it is the one with which the run started.
 

@@ -20,8 +20,7 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
 
     However often the process is killed and started again, the run ends with the same parameters,
     optimizer state, carry and metrics log, bit for bit, as if nothing had happened (on the same
-    machine and versions; shown on CPUs). On Ctrl-C and SIGTERM it saves a checkpoint first. The
-    process keeps the memory it frees: see `memory.keep_freed_memory`.
+    machine and versions; shown on CPUs). On Ctrl-C and SIGTERM it saves a checkpoint first.
 
     The order of operations, at every step where they are due:
         1. evaluate on the validation split: best score, plateau, early stopping
@@ -36,9 +35,8 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
     Returns the run, with the parameters of the best validation score.
 
     Raises:
-        RunDirectoryError: the directory is in use, or holds another experiment.
-        DataError: the data cannot be read.
-        CheckpointError: every checkpoint is damaged.
+        RunDirectoryError: the directory is in use, or holds another experiment or other data.
+        DataError, CheckpointError: the data cannot be read, or every checkpoint is damaged.
         NonFiniteError: a loss, a gradient or a parameter became NaN or infinite.
         StorageError: the disk is full.
         KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, once a checkpoint is saved.
@@ -57,7 +55,7 @@ class _Loop:
         self.directory, self.keep = directory, experiment.keep
         prepared = training.prepare(self.task, experiment.data, self.optimizer, experiment.seed)
         self.vocabulary, self.dataset, self.state, self.train_steps, self.eval_step = prepared
-        self.validation = self.dataset.evaluation("validation")
+        self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
         self.epoch = self.dataset.steps_per_epoch
         self.due = experiment.timetable(self.epoch)
 
@@ -66,6 +64,8 @@ class _Loop:
         # Nothing was wrong with the experiment: from here on the directory takes no other.
         self.directory.save_vocabulary(self.vocabulary)
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
+        if restored:
+            self.directory.compare_data(restored.metadata["data"], self.digest)
         self.state = jax.tree.map(jnp.array, restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
         with (
@@ -83,10 +83,9 @@ class _Loop:
             if self.due.evaluation(self.step):
                 self._evaluate()
             ended = self.due.end(self.step, int(self.state.progress.evaluations_since_best))
-            if self.due.checkpoint(self.step) or ended:
+            if self.due.checkpoint(self.step) or ended or self.interruption:
                 self._save()
             if self.interruption:
-                self._save()
                 self._leave()
             if not ended:
                 self._dispatch(self.due.dispatch(self.step))
@@ -116,14 +115,14 @@ class _Loop:
         self.reporter.curves(run_directory.read_metrics(self.directory.path))
 
     def _save(self) -> None:
-        path, metadata = self.directory.checkpoints, {"metrics_size": self.log.size}
+        path = self.directory.checkpoints
         if not self.is_saved:
             training.check_state(self.state)
             self.log.sync()
+            metadata = {"metrics_size": self.log.size, "data": self.digest}
             checkpoints.save(path, self.step, self.state, metadata)
             self.is_saved = True
-        # Where this was saved before, the process may have been killed before it came to this.
-        # Steps after this one are damaged, or it would have started from them.
+        # Saved before, too: a kill may have come between. Later steps are damaged ones.
         latest = [step for step in checkpoints.steps(path) if step <= self.step][-self.keep :]
         checkpoints.prune(path, {int(self.state.progress.best_step), *latest})
 

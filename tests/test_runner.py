@@ -236,6 +236,17 @@ def test_data_that_changed_are_refused(tmp_path):
         lstm_jax.train(tiny(folder, steps=2), tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_the_same_characters_in_another_order_are_other_data(name, tmp_path):
+    folder = tmp_path / "text"
+    write_text(folder)
+    lstm_jax.train(tiny(folder, steps=2), tmp_path / "run")
+    file = folder / f"{name}.txt"
+    file.write_text(file.read_text()[::-1])
+    with pytest.raises(RunDirectoryError, match="the data changed since"):
+        lstm_jax.train(tiny(folder, steps=4), tmp_path / "run")
+
+
 def test_a_mistake_in_a_new_experiment_can_be_mended_in_the_same_directory(text, tmp_path):
     for wrong, error in (
         ({"data__source": TextFiles(text + "s")}, DataError),

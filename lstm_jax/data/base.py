@@ -49,6 +49,11 @@ class Dataset(Protocol):
         """What a training batch counts for in the speed that is shown: its tokens or examples."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """Identifies what is trained on and validated with: equal data have equal digests."""
+        ...
+
     def batch(self, index: int) -> Batch:
         """Training batch number `index` (epoch `index // steps_per_epoch`), as NumPy arrays."""
         ...

@@ -1,6 +1,7 @@
 """Windows for truncated backpropagation through time, cut from one stream of tokens."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
@@ -107,6 +108,18 @@ class TokenWindows:
             DataError: the text is too short for one.
         """
         return self._train().length // self.config.window
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tokens of the training and the validation split.
+
+        Raises:
+            DataError: a split cannot be read or has no tokens.
+        """
+        hashed = hashlib.sha256()
+        for split in ("train", "validation"):
+            hashed.update(np.ascontiguousarray(self._stream(split)))
+        return hashed.hexdigest()
 
     def tokens(self, split: Split) -> np.ndarray:
         """The ids of all tokens of a split, int32 [tokens].
