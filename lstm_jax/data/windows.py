@@ -118,7 +118,7 @@ class TokenWindows:
         """
         hashed = hashlib.sha256()
         for split in ("train", "validation"):
-            hashed.update(np.ascontiguousarray(self._stream(split)))
+            hashed.update(self._stream(split).tobytes())
         return hashed.hexdigest()
 
     def tokens(self, split: Split) -> np.ndarray:
