@@ -83,9 +83,10 @@ class _Loop:
             if self.due.evaluation(self.step):
                 self._evaluate()
             ended = self.due.end(self.step, int(self.state.progress.evaluations_since_best))
-            if self.due.checkpoint(self.step) or ended or self.interruption:
+            if self.due.checkpoint(self.step) or ended:
                 self._save()
             if self.interruption:
+                self._save()
                 self._leave()
             if not ended:
                 self._dispatch(self.due.dispatch(self.step))

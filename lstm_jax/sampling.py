@@ -18,7 +18,7 @@ def sample(
     carry: Carry,
     prompt: Sequence[int],
     length: int,
-    temperature: float,
+    temperature: int | float,
     top_k: int | None,
     seed: int,
 ) -> list[int]:

@@ -111,7 +111,7 @@ class LanguageModeling(Task):
         prompt: str = "",
         *,
         length: int = 100,
-        temperature: float = 1.0,
+        temperature: int | float = 1.0,
         top_k: int | None = None,
         seed: int = 0,
     ) -> str:
