@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/lm_ptb_small.py --workdir=runs/ptb_small
 
 Needs the Penn Treebank text (ptb.train.txt, ptb.valid.txt, ptb.test.txt) in $LSTM_JAX_DATA/ptb.
-Published: test perplexity 114.5.
+Published: test perplexity 114.5; measured 115.3, in 15 minutes on 2 CPU cores (docs/results.md).
 """
 
 from lstm_jax import Experiment
@@ -34,4 +34,5 @@ def get_config() -> Experiment:
             clip_norm=5.0,
         ),
         epochs=13,
+        steps_per_dispatch=10,
     )
