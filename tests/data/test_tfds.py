@@ -125,7 +125,7 @@ def expect(source: TensorFlowDataset, *parts: str, split: Any = "train") -> None
 def test_not_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("SETS", str(tmp_path))
     command = "run `python scripts/prepare_data.py --name=lm1b"
-    expect(TensorFlowDataset("lm1b", "$SETS"), str(tmp_path), command + " --data_dir=$SETS`")
+    expect(TensorFlowDataset("lm1b", "$SETS"), str(tmp_path), command + " '--data_dir=$SETS'`")
     monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))
     expect(TensorFlowDataset("lm1b"), f"not prepared in {tmp_path}: {command}`")
 
