@@ -2,7 +2,8 @@
 
     python -m experiments.train --config=configs/quickstart.py --workdir=runs/quickstart
 
-Needs no download.
+Needs no download. Measured: 1.67 bits per character on the test text after a minute of training on
+2 CPU cores (docs/results.md).
 """
 
 from lstm_jax import Experiment

@@ -38,7 +38,7 @@ _SPEED_MEMORY = 10.0
 """Seconds over which the speed beside the bar is averaged."""
 _LOG_SCALE_FROM = 5.0
 """A metric whose largest value is this many times its smallest is drawn on a logarithmic scale."""
-_COLORS = {"train": "tab:blue", "validation": "tab:orange", "test": "tab:green"}
+_COLORS = {"train": "tab:blue", "validation": "tab:orange"}
 
 
 class Reporter:
@@ -223,14 +223,9 @@ def _draw_metric(axes: Axes, name: str, metrics: Mapping[str, Mapping[str, np.nd
             continue
         steps, values = columns["step"][finite], columns[name][finite]
         drawn.append(values)
-        color = _COLORS.get(split)
-        if split == "test" and len(values) == 1:
-            label = f"{split}: {values[0]:.4g}"
-            axes.axhline(values[0], label=label, color=color, linestyle="--", linewidth=1)
-        else:
-            label = f"{split} (last: {values[-1]:.4g})"
-            marker = "o" if len(values) <= 60 else None
-            axes.plot(steps, values, label=label, color=color, marker=marker, markersize=3)
+        label, color = f"{split} (last: {values[-1]:.4g})", _COLORS.get(split)
+        marker = "o" if len(values) <= 60 else None
+        axes.plot(steps, values, label=label, color=color, marker=marker, markersize=3)
     axes.set_xlabel("training step")
     axes.set_ylabel(name.replace("_", " "))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

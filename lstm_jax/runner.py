@@ -5,7 +5,6 @@ import itertools
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 
 from lstm_jax import checkpoints, run_directory, training
 from lstm_jax.experiment import Experiment
@@ -66,11 +65,12 @@ class _Loop:
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
         if restored:
             self.directory.compare_data(restored.metadata["data"], self.digest)
-        self.state = jax.tree.map(jnp.array, restored.state) if restored else self.state
+        self.state = jax.tree.map(jax.numpy.array, restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
+        shown = self.directory.path, self.due.total, self.step, self.dataset.items
         with (
             contextlib.closing(self.directory.open_metrics()) as self.log,
-            Reporter(self.directory.path, self.due.total, self.step) as self.reporter,
+            Reporter(*shown) as self.reporter,
             Interruption() as self.interruption,
         ):
             self.log.truncate(restored.metadata["metrics_size"] if restored else 0)

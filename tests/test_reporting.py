@@ -56,7 +56,6 @@ def metrics():
             "perplexity": np.where(validated == 100, np.inf, 100 + 600 * np.exp(-validated / 200)),
             "nats_per_token": np.full(10, np.nan),
         },
-        "test": {"step": validated[-1:], "perplexity": np.array([98.76])},
     }
 
 
@@ -210,16 +209,15 @@ def test_each_metric_has_a_panel_with_a_curve_for_each_split(metrics):
     assert list(panels) == ["perplexity", "nats per token", "learning rate"]
     assert {axes.get_xlabel() for axes in figure.axes} == {"training step"}
     perplexity = panels["perplexity"]
-    train, validation, test = perplexity.lines
+    train, validation = perplexity.lines
     np.testing.assert_array_equal(train.get_ydata(), metrics["train"]["perplexity"])
     np.testing.assert_array_equal(validation.get_xdata(), metrics["validation"]["step"][1:])
-    assert list(test.get_ydata()) == [98.76, 98.76]
     legend = [text.get_text() for text in perplexity.get_legend().get_texts()]
-    assert legend == ["train (last: 84.72)", "validation (last: 104)", "test: 98.76"]
+    assert legend == ["train (last: 84.72)", "validation (last: 104)"]
     assert perplexity.get_yscale() == "log"
     assert panels["nats per token"].get_yscale() == "linear"
     assert len(panels["nats per token"].lines) == 1
-    assert len({line.get_color() for line in perplexity.lines}) == 3
+    assert len({line.get_color() for line in perplexity.lines}) == 2
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ class Dataset(Protocol):
         ...
 
     @property
+    def items(self) -> str:
+        """What such an item is called, in the plural."""
+        ...
+
+    @property
     def digest(self) -> str:
         """Identifies what is trained on and validated with: equal data have equal digests."""
         ...

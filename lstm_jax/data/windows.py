@@ -101,6 +101,11 @@ class TokenWindows:
         return self.config.batch_size * self.config.window
 
     @property
+    def items(self) -> str:
+        """Tokens."""
+        return "tokens"
+
+    @property
     def steps_per_epoch(self) -> int:
         """The number of windows in a training column.
 
