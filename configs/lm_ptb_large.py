@@ -3,8 +3,7 @@
     python -m experiments.train --config=configs/lm_ptb_large.py --workdir=runs/ptb_large
 
 Needs the Penn Treebank text (ptb.train.txt, ptb.valid.txt, ptb.test.txt) in $LSTM_JAX_DATA/ptb.
-Published: test perplexity 78.4, validation 82.2. Made for an accelerator: on 2 CPU cores it would
-take more than a day.
+Published: test perplexity 78.4, validation 82.2. Made for an accelerator; not run yet.
 """
 
 from lstm_jax import Experiment

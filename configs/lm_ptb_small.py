@@ -3,7 +3,8 @@
     python -m experiments.train --config=configs/lm_ptb_small.py --workdir=runs/ptb_small
 
 Needs the Penn Treebank text (ptb.train.txt, ptb.valid.txt, ptb.test.txt) in $LSTM_JAX_DATA/ptb.
-Published: test perplexity 114.5; measured 115.3, in 15 minutes on 2 CPU cores (docs/results.md).
+Published: test perplexity 114.5; measured 115.3, in 27 minutes on 2 busy CPU cores
+(docs/results.md).
 """
 
 from lstm_jax import Experiment

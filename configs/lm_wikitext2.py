@@ -6,8 +6,7 @@ Needs the WikiText-2 text (wiki.train.tokens, wiki.valid.tokens, wiki.test.token
 valid.txt, test.txt) in $LSTM_JAX_DATA/wikitext-2. The recipe is that of PyTorch's
 word_language_model example, with the tied softmax of Inan, Khosravi and Socher 2017 ("Tying word
 vectors and word classifiers"). For comparison: Grave, Joulin and Usunier 2017 report test
-perplexity 99.3 for an untied LSTM of 1024. Made for an accelerator: on 2 CPU cores an epoch takes
-about half an hour.
+perplexity 99.3 for an untied LSTM of 1024. Made for an accelerator.
 """
 
 from lstm_jax import Experiment

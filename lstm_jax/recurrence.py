@@ -117,18 +117,13 @@ def bidirectional(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _scan_elementwise(
-    cell: ElementwiseCell,
-    dtype: Any,
-    reverse: bool,
-    vectors: Params,
-    kernel: Array,
-    projected: Array,
-    carry: Carry,
-    valid: Array | None,
-    resets: Array | None,
+    cell: ElementwiseCell, dtype: Any, reverse: bool, *arrays: Any
 ) -> tuple[Array, Carry]:
-    """`scan` of a cell that is one matrix product (in `dtype`) and elementwise arithmetic."""
-    return _forward(cell, dtype, reverse, vectors, kernel, projected, carry, valid, resets)[0]
+    """`scan` of a cell that is one matrix product (in `dtype`) and elementwise arithmetic.
+
+    `arrays` are those of `_forward`.
+    """
+    return _forward(cell, dtype, reverse, *arrays)[0]
 
 
 def _forward(

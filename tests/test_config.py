@@ -266,4 +266,4 @@ def test_a_frozen_dict_cannot_change():
     assert frozen == {"a": (1, {"b": 2})}
     assert hash(frozen) == hash(FrozenDict({"a": (1, {"b": 2})}))
     with pytest.raises(TypeError):
-        frozen["a"] = 1  # pyright: ignore[reportIndexIssue]
+        frozen["a"] = 1

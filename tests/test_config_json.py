@@ -163,9 +163,9 @@ def test_a_local_class_cannot_be_saved():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (Model(tokens="word"), "tokens: expected Literal"),  # pyright: ignore
-        (Model(tied=1), "tied: expected bool, got 1"),  # pyright: ignore
-        (Model(layers=(Layer(3.0),)), r"layers.0.hidden: expected int, got 3.0"),  # pyright: ignore
+        (Model(tokens="word"), "tokens: expected Literal"),
+        (Model(tied=1), "tied: expected bool, got 1"),
+        (Model(layers=(Layer(3.0),)), r"layers.0.hidden: expected int, got 3.0"),
     ],
 )
 def test_what_python_lets_pass_is_checked(config, message):

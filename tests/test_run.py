@@ -25,11 +25,6 @@ LENGTH = 70
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    return write_text(tmp_path_factory.mktemp("data") / "text")
-
-
-@pytest.fixture(scope="module")
 def workdir(text, tmp_path_factory):
     """A run whose best step is not its last: it learns too fast towards the end."""
     workdir = tmp_path_factory.mktemp("runs") / "tiny"

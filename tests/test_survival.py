@@ -19,13 +19,8 @@ from lstm_jax.metrics_log import MetricsLog
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.reporting import Reporter
 from tests.cells.table import CELLS
-from tests.runs import arrays_of, assert_same_run, evaluations_of, log_of, tiny, write_text
+from tests.runs import arrays_of, assert_same_run, evaluations_of, log_of, tiny
 from tests.test_files import largest_file
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    return write_text(tmp_path_factory.mktemp("data") / "text")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 import lstm_jax
 from experiments.program import run
 from lstm_jax.reporting import Reporter
-from tests.runs import tiny, write_text
+from tests.runs import tiny
 
 # The flags that every program of absl has; it defines them only once in a process.
 app.define_help_flags()
@@ -65,11 +65,6 @@ def mistake(program):
         return err.removeprefix("error: ").strip()
 
     return call
-
-
-@pytest.fixture(scope="session")
-def text(tmp_path_factory):
-    return write_text(tmp_path_factory.mktemp("data") / "text")
 
 
 @pytest.fixture(scope="session")
