@@ -1,6 +1,9 @@
 """Where examples come from and how they become batches."""
 
-from lstm_jax.data.base import SPLITS, Data, Dataset, Source, Split
+from lstm_jax.data.base import SPLITS, Data, Dataset, Example, LabelledSource, Source, Split
+from lstm_jax.data.labelled import LabelledBatch, LabelledTexts, PaddedTexts
+from lstm_jax.data.reviews import LabelledFolder, MovieReviews
+from lstm_jax.data.tables import LabelledTable
 from lstm_jax.data.text import PythonDocumentation, TextFile, TextFiles
 from lstm_jax.data.tfds import TensorFlowDataset
 from lstm_jax.data.vocabulary import Tokens, Vocabulary
@@ -10,6 +13,14 @@ __all__ = [
     "SPLITS",
     "Data",
     "Dataset",
+    "Example",
+    "LabelledBatch",
+    "LabelledFolder",
+    "LabelledSource",
+    "LabelledTable",
+    "LabelledTexts",
+    "MovieReviews",
+    "PaddedTexts",
     "PythonDocumentation",
     "Source",
     "Split",

@@ -8,7 +8,7 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 import abc
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.types import Batch
@@ -28,6 +28,42 @@ class Source(abc.ABC):
         Raises:
             DataError: the text is missing or unreadable, or the source has no such split.
         """
+
+
+class Example(NamedTuple):
+    """A text and what it is to be classified as."""
+
+    text: str
+    label: str | None
+    """The name of its class; None where the text has no label."""
+    place: str
+    """Where it stands, for error messages: `train.tsv, line 7`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledSource(Source):
+    """A source whose documents are examples of classes."""
+
+    @abc.abstractmethod
+    def examples(self, split: Split) -> Iterator[Example]:
+        """The examples of a split, always in the same order.
+
+        Raises:
+            DataError: they are missing, unreadable or malformed, or there is no such split.
+        """
+
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of their ids; by default the sorted labels of training.
+
+        Raises:
+            DataError: as `examples`.
+        """
+        labels = {example.label for example in self.examples("train")}
+        return tuple(sorted(label for label in labels if label is not None))
+
+    def documents(self, split: Split) -> Iterator[str]:
+        """The texts alone, labelled or not, so that a language model can be trained on them."""
+        return (example.text for example in self.examples(split))
 
 
 @runtime_checkable
@@ -59,6 +95,10 @@ class Dataset(Protocol):
         """Identifies what is trained on and validated with: equal data have equal digests."""
         ...
 
+    def describe(self, split: Split = "train") -> str:
+        """How a split is read, in one line for people."""
+        ...
+
     def batch(self, index: int) -> Batch:
         """Training batch number `index` (epoch `index // steps_per_epoch`), as NumPy arrays."""
         ...
@@ -73,9 +113,18 @@ class Data(abc.ABC):
     """A config of data: a source, how it is tokenized, how it is cut into batches."""
 
     @abc.abstractmethod
-    def build_vocabulary(self) -> Vocabulary:
-        """Reads the training split and builds the vocabulary, which the run then saves."""
+    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
+        """Reads the training split and builds the vocabulary, which the run then saves.
+
+        Args:
+            given: a vocabulary whose tokens are taken instead, because a model knows them.
+        """
 
     @abc.abstractmethod
-    def open(self, vocabulary: Vocabulary) -> Dataset:
-        """Reads and encodes the data. Splits are read when first asked for."""
+    def open(self, vocabulary: Vocabulary, seed: int = 0) -> Dataset:
+        """Reads and encodes the data. Splits are read when first asked for.
+
+        Args:
+            vocabulary: what the ids of tokens mean.
+            seed: of the order of training, where that is random.
+        """

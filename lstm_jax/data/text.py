@@ -3,14 +3,13 @@
 import dataclasses
 import hashlib
 import math
-import os
 import pathlib
 import re
 from collections.abc import Iterator
 
 from lstm_jax.data.base import Source, Split
+from lstm_jax.data.files import decode, expand
 from lstm_jax.errors import ConfigError, DataError
-from lstm_jax.files import expand_user
 
 _NAMES: dict[Split, str] = {
     "train": "train",
@@ -125,18 +124,6 @@ class TextFile(Source):
         yield parts[split]
 
 
-def expand(path: str) -> pathlib.Path:
-    """`path` with `~` and environment variables (`$NAME`, `${NAME}`) replaced.
-
-    Raises:
-        DataError: a variable is not set.
-    """
-    for name in re.findall(r"\$\{?(\w+)", path):
-        if name not in os.environ:
-            raise DataError(f"{path}: the environment variable {name} is not set")
-    return expand_user(os.path.expandvars(path))
-
-
 def _read(path: pathlib.Path) -> Iterator[str]:
     """The text of a file in pieces that end with a line, every line ending being a newline."""
     lines = 0
@@ -144,21 +131,11 @@ def _read(path: pathlib.Path) -> Iterator[str]:
     try:
         with path.open("rb") as file:
             while piece := b"".join(file.readlines(_PIECE)):
-                text = _decode(piece, path, lines)
-                if not lines:
-                    text = text.removeprefix("\ufeff")
+                text = decode(piece, path, lines)
                 lines += piece.count(b"\n")
                 empty = empty and not text.strip()
-                yield text.replace("\r\n", "\n")
+                yield text
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     if empty:
         raise DataError(f"{path} is empty")
-
-
-def _decode(piece: bytes, path: pathlib.Path, lines_before: int) -> str:
-    try:
-        return piece.decode()
-    except UnicodeDecodeError as error:
-        line = lines_before + piece.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 text") from None

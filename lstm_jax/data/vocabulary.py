@@ -1,4 +1,4 @@
-"""Text as integers: words, characters or bytes."""
+"""Text as integers, and back."""
 
 import collections
 import dataclasses
@@ -6,28 +6,28 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from lstm_jax.data import tokenization
+from lstm_jax.data.tokenization import END_OF_LINE, Span, Subwords, Tokens
 from lstm_jax.errors import ConfigError, DataError
 
-Tokens = Literal["words", "characters", "bytes"]
-"""What a token is: a word between white space, a Unicode character, or a byte of UTF-8."""
-
 UNKNOWN = "<unk>"
-END_OF_LINE = "<eos>"
 
 _BYTES = tuple(map(chr, range(256)))
+_SUBWORDS = 8000
+"""Tokens of a vocabulary of subwords whose size is not given."""
+_OPTIONAL = ("merges", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
     r"""The tokens a model knows; a token's id is its place in `tokens`.
 
-    Words are what white space separates, and every newline is the word `<eos>`. Words and
-    characters that the vocabulary lacks become `<unk>`. Of bytes there are always 256, and none is
-    unknown.
+    Words and characters that the vocabulary lacks become `<unk>`. Of bytes there are always 256;
+    they and subwords know every text. `lstm_jax.data.tokenization` says what each unit is.
 
     >>> vocabulary = Vocabulary.build(["to be or not to be\n"], "words")
     >>> vocabulary.tokens
@@ -43,9 +43,15 @@ class Vocabulary:
 
     tokens: tuple[str, ...]
     unit: Tokens
+    merges: tuple[str, ...] = ()
+    """The pairs of subwords to merge, `"a b"`, in their order."""
+    classes: tuple[str, ...] = ()
+    """What texts are classified as; a class's id is its place. Empty where they are not."""
 
     def __post_init__(self):
-        _check(self.tokens, self.unit)
+        _check(self.tokens, self.unit, self.merges)
+        if len(set(self.classes)) != len(self.classes):
+            raise DataError("not a vocabulary: a class occurs twice")
 
     @classmethod
     def build(
@@ -72,7 +78,12 @@ class Vocabulary:
         """
         if unit not in get_args(Tokens):
             raise ConfigError(f"tokens: expected one of {get_args(Tokens)}, got {unit!r}")
-        special = {"words": (UNKNOWN, END_OF_LINE), "characters": (UNKNOWN,), "bytes": ()}[unit]
+        if unit == "subwords":
+            size = _SUBWORDS if max_size is None else max_size
+            if size <= 256:
+                raise ConfigError(f"a vocabulary of subwords cannot be limited to {size} tokens")
+            return cls(*_learn(documents, size, min_count))
+        special = (UNKNOWN,) if unit == "characters" else (UNKNOWN, END_OF_LINE)
         if unit == "bytes":
             if max_size is not None or min_count != 1:
                 raise ConfigError("a vocabulary of bytes always has 256 tokens: set no limits")
@@ -81,7 +92,7 @@ class Vocabulary:
             raise ConfigError(f"a vocabulary of {unit} cannot be limited to {max_size} tokens")
         counts: collections.Counter[str] = collections.Counter()
         for document in documents:
-            counts.update(_words(document) if unit == "words" else document)
+            counts.update(document if unit == "characters" else tokenization.split(document, unit))
         if not counts:
             raise DataError("cannot build a vocabulary: the training text is empty")
         for token in special:
@@ -97,13 +108,14 @@ class Vocabulary:
 
     @property
     def unknown(self) -> int | None:
-        """The id of `<unk>`; None for bytes."""
-        return None if self.unit == "bytes" else self._ids[UNKNOWN]
+        """The id of `<unk>`; None for bytes and subwords."""
+        return self._ids.get(UNKNOWN)
 
     @property
     def start(self) -> int:
         """The id before the first token of a text: that of a newline, 0 where there is none."""
-        return self._ids.get(END_OF_LINE if self.unit == "words" else "\n", 0)
+        newline = {"characters": "\n", "bytes": "\n", "subwords": tokenization.NEWLINE_BYTE}
+        return self._ids.get(newline.get(self.unit, END_OF_LINE), 0)
 
     @property
     def digest(self) -> str:
@@ -117,8 +129,27 @@ class Vocabulary:
         if self.unit == "characters":
             points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             return self._ids_of_code_points[points]
-        words, ids, unknown = _words(text), self._ids, self._ids[UNKNOWN]
+        if self.unit == "subwords":
+            return self._subwords.encode(text)
+        words = tokenization.split(text, self.unit)
+        ids, unknown = self._ids, self._ids[UNKNOWN]
         return np.fromiter((ids.get(word, unknown) for word in words), np.int32, len(words))
+
+    def spans(self, text: str) -> list[Span]:
+        """Where each token of `encode` stands in the text, in characters.
+
+        A character of several bytes is where each of its bytes stands.
+
+        >>> Vocabulary.build(["to be"], "words").spans("be to")
+        [Span(begin=0, end=2), Span(begin=3, end=5)]
+        """
+        if self.unit == "subwords":
+            return self._subwords.spans(text)
+        if self.unit in ("characters", "bytes"):
+            whole = self.unit == "characters"
+            sizes = (1 if whole else len(c.encode(errors="replace")) for c in text)
+            return [Span(i, i + 1) for i, size in enumerate(sizes) for _ in range(size)]
+        return tokenization.spans(text, self.unit)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of `ids`: the inverse of `encode`, except for white space between words.
@@ -133,15 +164,18 @@ class Vocabulary:
             raise DataError(f"token ids must be from 0 to {len(self) - 1}")
         if self.unit == "bytes":
             return flat.astype(np.uint8).tobytes().decode(errors="replace")
+        if self.unit == "subwords":
+            return self._subwords.decode(flat.tolist())
         tokens = [self.tokens[i] for i in flat]
         if self.unit == "characters":
             return "".join("\ufffd" if token == UNKNOWN else token for token in tokens)
-        lines = " ".join(tokens).replace(END_OF_LINE, "\n")
-        return lines.replace(" \n", "\n").replace("\n ", "\n")
+        return tokenization.join(tokens, self.unit)
 
     def to_json(self) -> str:
         """The vocabulary as JSON, from which `from_json` makes an equal one."""
-        return json.dumps({"unit": self.unit, "tokens": self.tokens}, separators=(",", ":"))
+        lists = {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)}
+        content = {"unit": self.unit, "tokens": self.tokens, **lists}
+        return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":
@@ -154,18 +188,27 @@ class Vocabulary:
             content: Any = json.loads(text)
         except ValueError as error:
             raise DataError(f"not a vocabulary: {error}") from None
-        if not isinstance(content, dict) or content.keys() != {"unit", "tokens"}:
+        required = {"unit", "tokens"}
+        if not isinstance(content, dict) or content.keys() - set(_OPTIONAL) != required:
             raise DataError(
                 "not a vocabulary: expected an object with the keys 'unit' and 'tokens'"
             )
-        if not isinstance(content["tokens"], list):
-            raise DataError("not a vocabulary: 'tokens' is not a list")
-        _check(content["tokens"], content["unit"])
-        return cls(tuple(content["tokens"]), content["unit"])
+        for name in content.keys() - {"unit"}:
+            if not isinstance(content[name], list):
+                raise DataError(f"not a vocabulary: {name!r} is not a list")
+            if not all(isinstance(item, str) for item in content[name]):
+                raise DataError(f"not a vocabulary: {name!r} holds something that is not a string")
+        _check(content["tokens"], content["unit"], content.get("merges", ()))
+        lists = {name: tuple(content.get(name, ())) for name in ("tokens", *_OPTIONAL)}
+        return cls(unit=content["unit"], **lists)
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
         return {token: i for i, token in enumerate(self.tokens)}
+
+    @functools.cached_property
+    def _subwords(self) -> Subwords:
+        return Subwords(self.tokens, self.merges)
 
     @functools.cached_property
     def _ids_of_code_points(self) -> np.ndarray:
@@ -177,23 +220,50 @@ class Vocabulary:
         return table
 
 
-def _words(text: str) -> list[str]:
-    return text.replace("\n", f" {END_OF_LINE} ").split()
+def check_unit(unit: Tokens, vocabulary: Vocabulary) -> None:
+    """Makes sure that a vocabulary is of the tokens that a config asks for.
+
+    Raises:
+        DataError: it is of others.
+    """
+    if vocabulary.unit != unit:
+        raise DataError(
+            f"the config's tokens are {unit}, but the vocabulary is of {vocabulary.unit}"
+        )
 
 
-def _check(tokens: Sequence[Any], unit: Any) -> None:
-    problem = None
+def _learn(
+    documents: Iterable[str], size: int, min_count: int
+) -> tuple[tuple[str, ...], Tokens, tuple[str, ...]]:
+    tokens, merges = tokenization.learn_subwords(documents, size, min_count)
+    if not merges:
+        raise DataError(
+            "cannot build a vocabulary: the training text is empty, or has no two bytes beside "
+            f"each other {min_count} times"
+        )
+    return tokens, "subwords", merges
+
+
+def _check(tokens: Sequence[Any], unit: Any, merges: Sequence[str]) -> None:
+    problem, known = None, set(tokens)
     if unit not in get_args(Tokens):
         problem = f"its unit is {unit!r}, not one of {', '.join(get_args(Tokens))}"
-    elif not all(isinstance(token, str) for token in tokens):
-        problem = "a token is not a string"
-    elif len(set(tokens)) != len(tokens):
+    elif len(known) != len(tokens):
         problem = "a token occurs twice"
     elif unit == "bytes" and tuple(tokens) != _BYTES:
         problem = "the tokens are not the 256 bytes in order"
-    elif unit != "bytes" and UNKNOWN not in tokens:
+    elif unit == "subwords" and sum(len(token) == 1 for token in tokens) != 256:
+        problem = "it lacks some of the 256 bytes"
+    elif not all(_is_merge(merge, known) for merge in merges):
+        problem = "a merge is not of two of its tokens into a third"
+    elif unit not in ("bytes", "subwords") and UNKNOWN not in tokens:
         problem = f"it lacks {UNKNOWN}"
     elif unit == "characters" and any(len(t) != 1 for t in tokens if t != UNKNOWN):
         problem = "a token is longer than one character"
     if problem:
         raise DataError(f"not a vocabulary: {problem}")
+
+
+def _is_merge(merge: str, tokens: set[str]) -> bool:
+    parts = merge.split(" ")
+    return len(parts) == 2 and tokens.issuperset([*parts, "".join(parts)])

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_jax.data.base import SPLITS, Data, Source, Split
 from lstm_jax.data.text import PythonDocumentation
-from lstm_jax.data.vocabulary import Tokens, Vocabulary
+from lstm_jax.data.vocabulary import Tokens, Vocabulary, check_unit
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -65,19 +65,23 @@ class TextWindows(Data):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def build_vocabulary(self) -> Vocabulary:
-        """The vocabulary of the training split."""
+    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
+        """The vocabulary of the training split, or the tokens of the one that is given."""
+        if given is not None:
+            return dataclasses.replace(given, classes=())
         text = joined(self.source.documents("train"))
         return Vocabulary.build(text, self.tokens, self.max_vocabulary, self.min_count)
 
-    def open(self, vocabulary: Vocabulary) -> "TokenWindows":
+    def open(self, vocabulary: Vocabulary, seed: int = 0) -> "TokenWindows":
         """The batches. A split is read and encoded when it is first asked for.
+
+        Nothing is random here: text is read in its order.
 
         Raises:
             DataError: the vocabulary is of other tokens than these.
         """
-        if vocabulary.unit != self.tokens:
-            raise DataError(f"tokens are {self.tokens}, but the vocabulary is of {vocabulary.unit}")
+        del seed
+        check_unit(self.tokens, vocabulary)
         return TokenWindows(self, vocabulary)
 
 
@@ -125,6 +129,14 @@ class TokenWindows:
         for split in ("train", "validation"):
             hashed.update(self._stream(split).tobytes())
         return hashed.hexdigest()
+
+    def describe(self, split: Split = "train") -> str:
+        """How a split is read, in one line."""
+        config = self.config
+        return (
+            f"{split}: {len(self.tokens(split)):,} tokens over a vocabulary of "
+            f"{len(self.vocabulary):,} {self.vocabulary.unit}, in {config.batch_size} columns"
+        )
 
     def tokens(self, split: Split) -> np.ndarray:
         """The ids of all tokens of a split, int32 [tokens].

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lstm_jax.data import Source, Split
+from lstm_jax.data import Example, LabelledSource, Source, Split
 
 DATA = os.environ.get("LSTM_JAX_DATA")
 """A folder with the public data sets, where there is one."""
@@ -23,6 +23,19 @@ class Documents(Source):
 
     def documents(self, split: Split) -> Iterator[str]:
         yield from getattr(self, split)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledDocuments(LabelledSource):
+    """Examples from memory, pairs of a text and its label."""
+
+    train: tuple[tuple[str, str | None], ...] = ()
+    validation: tuple[tuple[str, str | None], ...] = ()
+    test: tuple[tuple[str, str | None], ...] = ()
+
+    def examples(self, split: Split) -> Iterator[Example]:
+        for number, (text, label) in enumerate(getattr(self, split), 1):
+            yield Example(text, label, f"{split}, example {number}")
 
 
 def real_data(name: str) -> pathlib.Path:

@@ -139,7 +139,9 @@ def test_names_that_do_not_exist(data_dir):
     expect(TensorFlowDataset("../x", data_dir), "../x: Parsing builder name string ../x failed")
     expect(TensorFlowDataset("proverbs:2.0.0", data_dir), "proverbs:2.0.0 is not prepared")
     expect(TensorFlowDataset("proverbs", data_dir, field="txt"), "did you mean 'text'?")
-    expect(TensorFlowDataset("proverbs", data_dir, field="stars"), "'stars' of text; it has text")
+    expect(
+        TensorFlowDataset("proverbs", data_dir, field="stars"), "'stars' of text; there are text"
+    )
     expect(
         TensorFlowDataset("proverbs", data_dir),
         "Unknown split 'validation'. Should be one of ['train', 'test']. (the field `splits`)",

@@ -1,14 +1,16 @@
 """Text becomes ids and comes back; a vocabulary is saved, identified and checked."""
 
+import dataclasses
 import json
 import random
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from lstm_jax.data.vocabulary import Tokens, Vocabulary
-from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.errors import ConfigError, DataError, UserError
 
 TEXT = "to be or\nnot to be\n"
 
@@ -138,6 +140,88 @@ def test_the_digest_tells_vocabularies_apart():
     assert one.digest == "792652337a4aa8f2c16feb2519fa95ae29eb5020eaaceceeb27106ffee1d4faf"
 
 
+def test_what_is_optional_is_saved_only_where_it_is_there():
+    # Runs of before there were classes, merges and prose have these digests.
+    old: dict[Tokens, str] = {
+        "words": "bd7c20938924ddd25d0713d7e348b2ce21e4cbc91f850801e3b56a6c2992f06b",
+        "characters": "18c3776ed6c1f4d60a235a7ed46757c72186691407950dcd9730d7e98c896414",
+        "bytes": "7da1a54cab1c0fbce2a0b011a38e408a50499aa4d5c2d7418a779a1749bbb179",
+    }
+    for unit, digest in old.items():
+        vocabulary = Vocabulary.build([TEXT], unit)
+        content = {"unit": unit, "tokens": vocabulary.tokens}
+        assert vocabulary.to_json() == json.dumps(content, separators=(",", ":"))
+        assert vocabulary.digest == digest
+
+
+def test_classes_are_saved_and_tell_vocabularies_apart():
+    plain = Vocabulary.build([TEXT], "prose")
+    one, other = (dataclasses.replace(plain, classes=c) for c in (("a", "b"), ("b", "a")))
+    assert Vocabulary.from_json(one.to_json()) == one
+    assert one.classes == ("a", "b")
+    assert len({plain.digest, one.digest, other.digest}) == 3
+    with pytest.raises(DataError, match="not a vocabulary: a class occurs twice"):
+        dataclasses.replace(plain, classes=("a", "a"))
+
+
+# ---- prose and subwords -------------------------------------------------------------------------
+
+
+def test_prose_is_counted_as_it_is_read():
+    vocabulary = Vocabulary.build(["Good, GOOD good.\n<br />Isn\u2019t"], "prose", max_size=5)
+    assert vocabulary.tokens == ("good", ",", ".", "<eos>", "<unk>")
+    assert vocabulary.decode(vocabulary.encode("So GOOD, good!\nbad")) == (
+        "<unk> good, good <unk>\n<unk>"
+    )
+
+
+def test_subwords_have_every_byte_and_as_many_tokens_as_there_may_be():
+    vocabulary = Vocabulary.build([TEXT * 3], "subwords", max_size=260)
+    assert len(vocabulary) == 260
+    assert len(vocabulary.merges) == 4
+    assert vocabulary.unknown is None
+    assert vocabulary.decode([vocabulary.start]) == "\n"
+    assert vocabulary.encode("\n").tolist() == [vocabulary.start]
+    assert vocabulary.encode("").tolist() == []
+    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+    assert Vocabulary.from_json(vocabulary.to_json()).decode(vocabulary.encode("日\n")) == "日\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_size": 256}, "a vocabulary of subwords cannot be limited to 256 tokens"),
+        (
+            {"min_count": 9},
+            "cannot build a vocabulary: the training text is empty, or has no two bytes beside "
+            "each other 9 times",
+        ),
+    ],
+    ids=str,
+)
+def test_subwords_that_cannot_be(options, message):
+    with pytest.raises(UserError) as caught:
+        Vocabulary.build([TEXT], "subwords", **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("unit", get_args(Tokens))
+def test_spans_are_those_of_the_tokens(unit: Tokens):
+    texts = ["It isn't bad...<br /> Ünlü 日本 \U0001f600!\nno", "", " \n\n ", "half \ud800 pair"]
+    vocabulary = Vocabulary.build(texts[:1], unit)
+    for text in texts:
+        ids, spans = vocabulary.encode(text), vocabulary.spans(text)
+        assert len(spans) == len(ids)
+        assert all(0 <= begin < end <= len(text) for begin, end in spans)
+        if unit not in ("bytes", "subwords"):
+            # A token by itself is read as it is within the text.
+            parts = [vocabulary.encode(text[begin:end]).tolist() for begin, end in spans]
+            assert parts == [[token] for token in ids.tolist()]
+        elif unit == "bytes":
+            assert [begin for begin, _ in spans] == sorted(begin for begin, _ in spans)
+            assert {text[begin:end] for begin, end in spans} == set(text)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -148,10 +232,15 @@ def test_the_digest_tells_vocabularies_apart():
         ('{"unit": "words", "tokens": ["a", 3, "<unk>"]}', "not a string"),
         ('{"unit": "words", "tokens": ["a", "a", "<unk>"]}', "occurs twice"),
         ('{"unit": "words", "tokens": ["a"]}', "lacks <unk>"),
-        ('{"unit": "syllables", "tokens": ["a"]}', "one of words, characters, bytes"),
-        ('{"unit": [], "tokens": ["a"]}', "one of words, characters, bytes"),
+        ('{"unit": "syllables", "tokens": ["a"]}', "one of words, prose"),
+        ('{"unit": [], "tokens": ["a"]}', "one of words, prose"),
         ('{"unit": "characters", "tokens": ["ab", "<unk>"]}', "longer than one character"),
         ('{"unit": "bytes", "tokens": ["a"]}', "256 bytes"),
+        ('{"unit": "subwords", "tokens": ["a"]}', "lacks some of the 256 bytes"),
+        ('{"unit": "words", "tokens": ["<unk>"], "merges": ["a"]}', "a merge is not of two"),
+        ('{"unit": "words", "tokens": ["<unk>"], "classes": 3}', "'classes' is not a list"),
+        ('{"unit": "words", "tokens": ["<unk>"], "classes": [3]}', "'classes' holds something"),
+        ('{"unit": "words", "tokens": ["<unk>"], "more": []}', "an object with the keys"),
     ],
 )
 def test_malformed_json(text, message):

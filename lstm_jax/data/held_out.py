@@ -1,0 +1,109 @@
+"""To which split a text belongs, where validation or test texts are held out of training ones.
+
+The words of a text decide, not its place in a file: equal texts are never on both sides, a text
+added to the data moves no other one, and the same review is held out whichever file it comes from.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from lstm_jax.data.base import SPLITS, Split
+from lstm_jax.errors import ConfigError
+
+_START = 4
+"""By how many first words a text is looked up within longer ones."""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text without case, punctuation and white space, by which texts are compared.
+
+    >>> words("A pretentious mess ...") == words("a pretentious  mess")
+    True
+    """
+    return tuple(re.findall(r"\w+", text.casefold()))
+
+
+def position(text: str) -> float:
+    """Where a text stands in [0, 1): from the SHA-256 of its words, so the same everywhere.
+
+    >>> position("It's good.") == position("it's good")
+    True
+    """
+    return _position(words(text))
+
+
+def split_of(text: str, validation: float, test: float = 0.0) -> Split:
+    """The split of a text when these shares of all distinct texts are held out.
+
+    Validation texts lie at the lower end of `position` and test texts at the upper one, so that a
+    change of one share leaves the other split as it was.
+
+    >>> [split_of(text, validation=0.3, test=0.3) for text in ("dull", "bad", "lovely")]
+    ['train', 'validation', 'test']
+    """
+    return _split(position(text), validation, test)
+
+
+def nested_split_of(
+    texts: Iterable[str], validation: float, test: float = 0.0
+) -> Callable[[str], Split]:
+    """A `split_of` for texts of which some stand, word for word, within others.
+
+    In the Stanford Sentiment Treebank every phrase of a sentence is an example, so of phrases held
+    out at random most stand within a training sentence, and validation on them measures memory.
+    Here the texts that stand within no longer one are split by `split_of`, and any other text goes
+    where those go that it stands in. Where these are in several splits it goes to the first of
+    train, validation, test: no validation text stands within a training text, and no test text
+    within either. (Common phrases of held-out texts do occur in training, as they must.)
+
+    Args:
+        texts: all that may be asked for.
+        validation: the share held out of the texts that stand within no longer one.
+        test: likewise; the shares of all texts come out lower.
+    """
+    rank = SPLITS.index
+    known = {words(text) for text in texts}
+    lengths: dict[tuple[str, ...], set[int]] = {}
+    for one in known:
+        lengths.setdefault(one[:_START], set()).add(len(one))
+    splits: dict[tuple[str, ...], Split] = {}
+    for whole in sorted(known, key=len, reverse=True):
+        # A text found within a longer one needs no search: what it holds was found there as well.
+        if whole not in splits:
+            split = splits[whole] = _split(_position(whole), validation, test)
+            for part in _parts(whole, lengths):
+                if part in known and rank(split) <= rank(splits.get(part, "test")):
+                    splits[part] = split
+    return lambda text: splits[words(text)]
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuses a share that leaves nothing to train on or nothing to hold out.
+
+    Raises:
+        ConfigError: it is not above 0 and below 0.5, as it may be held out twice.
+    """
+    if not 0 < share < 0.5:
+        raise ConfigError(f"{name} must be above 0 and below 0.5, got {share}")
+
+
+def _position(words: tuple[str, ...]) -> float:
+    digest = hashlib.sha256(" ".join(words).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # 53 bits: exact, and never 1.0
+
+
+def _split(position: float, validation: float, test: float) -> Split:
+    if position < validation:
+        return "validation"
+    return "test" if position >= 1 - test else "train"
+
+
+def _parts(
+    whole: tuple[str, ...], lengths: dict[tuple[str, ...], set[int]]
+) -> Iterator[tuple[str, ...]]:
+    """The runs of words in `whole` that begin and are as long as some text."""
+    for begin in range(len(whole)):
+        for size in range(1, _START + 1):
+            for length in lengths.get(whole[begin : begin + size], ()):
+                yield whole[begin : begin + length]

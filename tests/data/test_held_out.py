@@ -1,0 +1,108 @@
+"""Which texts are held out."""
+
+import random
+
+import pytest
+
+from lstm_jax.data import LabelledTable
+from lstm_jax.data.held_out import check_share, nested_split_of, position, split_of, words
+from lstm_jax.errors import ConfigError
+from tests.data.sources import real_data
+
+
+def padded(text: str) -> str:
+    return " " + " ".join(words(text)) + " "
+
+
+def stands_within(part: str, whole: str) -> bool:
+    return padded(part) in padded(whole) and padded(part) != padded(whole)
+
+
+def test_the_positions_by_text():
+    """The same on every machine and in every version, so that results can be compared."""
+    assert position("A great film!") == 0.46423489087579095
+    assert position("") == position("...") == 0.8894159948913373
+
+
+@pytest.mark.parametrize(
+    "same", ["A  great\tfilm.", "a great film", "A GREAT FILM!<", "«A great» film"]
+)
+def test_case_punctuation_and_space_do_not_count(same):
+    assert position(same) == position("A great film")
+
+
+def test_shares():
+    splits = [split_of(f"text {number}", validation=0.2, test=0.1) for number in range(4000)]
+    counts = {name: splits.count(name) / 4000 for name in ("train", "validation", "test")}
+    assert counts == pytest.approx({"train": 0.7, "validation": 0.2, "test": 0.1}, abs=0.02)
+
+
+def test_one_share_does_not_move_the_other_split():
+    texts = [f"text {number}" for number in range(1000)]
+
+    def held_out(name: str, validation: float, test: float) -> set[str]:
+        return {text for text in texts if split_of(text, validation, test) == name}
+
+    assert held_out("validation", 0.1, 0.0) == held_out("validation", 0.1, 0.3)
+    assert held_out("test", 0.0, 0.1) == held_out("test", 0.3, 0.1)
+    assert held_out("validation", 0.1, 0.0) < held_out("validation", 0.2, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 0.5, float("nan")])
+def test_a_share_that_makes_no_sense(share):
+    with pytest.raises(ConfigError) as raised:
+        check_share("held_out", share)
+    assert str(raised.value) == f"held_out must be above 0 and below 0.5, got {share}"
+
+
+class TestNested:
+    def test_parts_go_with_their_whole(self):
+        wholes = [f"the film number {number} is a very good one" for number in range(50)]
+        parts = [f"number {number} is a very good" for number in range(50)]
+        parts += [f"film number {number}" for number in range(50)]
+        parts += [str(number) for number in range(50)]
+        split = nested_split_of(parts + wholes, validation=0.3, test=0.3)
+        for number, whole in enumerate(wholes):
+            assert split(whole) == split_of(whole, 0.3, 0.3)
+            assert {split(part) for part in parts[number::50]} == {split(whole)}
+
+    def test_a_part_of_several_goes_with_the_first_split(self):
+        by_split = {}
+        for number in range(100):
+            text = f"a good film {number}"
+            by_split.setdefault(split_of(text, 0.3, 0.3), text)
+        train, validation, test = (by_split[name] for name in ("train", "validation", "test"))
+        for wholes, expected in (
+            ([test, validation, train], "train"),
+            ([validation, test], "validation"),
+            ([test], "test"),
+        ):
+            for texts in (wholes, wholes[::-1]):
+                assert nested_split_of(["good film", *texts], 0.3, 0.3)("Good film.") == expected
+
+    def test_by_definition(self):
+        """Random texts of few words, so that many stand within others, in several of them."""
+        random_ = random.Random(0)
+        texts = [" ".join(random_.choices("abc", k=random_.randint(0, 9))) for _ in range(90)]
+        split = nested_split_of(texts, validation=0.3, test=0.3)
+        for text in texts:
+            wholes = [other for other in texts if stands_within(text, other)]
+            tops = [one for one in wholes if not any(stands_within(one, x) for x in wholes)]
+            found = {split_of(top, 0.3, 0.3) for top in tops if words(text)} or {
+                split_of(text, 0.3, 0.3)
+            }
+            expected = next(name for name in ("train", "validation", "test") if name in found)
+            assert split(text) == expected, text
+
+    def test_no_held_out_phrase_of_sst2_stands_in_training(self):
+        train = str(real_data("sst2_glue") / "train.tsv")
+        source = LabelledTable(train, validation=train, test=train, text="sentence")
+        texts = list(source.documents("train"))
+        split = nested_split_of(texts, validation=0.08)
+        by_split = {"train": [], "validation": []}
+        for text in texts:
+            by_split[split(text)].append(padded(text))
+        assert len(by_split["train"]) == 62_350
+        assert len(by_split["validation"]) == 4_999
+        training = "\n".join(by_split["train"])
+        assert not [phrase for phrase in by_split["validation"][::10] if phrase in training]
