@@ -148,8 +148,9 @@ class TimedWindows(TextWindows):
     """The clock is read before each so many batches, and starts at the third time."""
     seconds: float = 1.0
 
-    def open(self, vocabulary: Vocabulary) -> TokenWindows:
+    def open(self, vocabulary: Vocabulary, seed: int = 0) -> TokenWindows:
         """The batches."""
+        del seed
         return _TimedTokenWindows(self, vocabulary)
 
 

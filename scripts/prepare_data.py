@@ -1,26 +1,37 @@
 """Prepares a set of TensorFlow Datasets as array_record files, which lstm_jax reads.
 
     python scripts/prepare_data.py --name=tiny_shakespeare
+    python scripts/prepare_data.py --name=imdb_reviews --archive_dir=~/Downloads
     python scripts/prepare_data.py --name=lm1b --data_dir=~/sets --archive_dir=~/Downloads
 
 The set is downloaded. With `--archive_dir` it is not: what would be downloaded is taken from that
 folder, each file under the name under which it is published. Checksums are verified either way.
 Preparing needs TensorFlow (`pip install -c constraints.txt -e '.[prepare]'`), except for
-tiny_shakespeare. Reading never does.
+tiny_shakespeare and, with `--archive_dir`, for
 
-An interrupted preparation leaves no set behind, only files that the next one does not look at: run
-the same command again.
+    imdb_reviews      aclImdb_v1.tar.gz, or aclImdb_labelled.tar.xz and aclImdb_unsup.tar.xz
+    glue/sst2         SST-2.zip, or train.tsv, dev.tsv and test.tsv
+    trec              train_5500.label and TREC_10.label, or TREC.train and TREC.test
+    ag_news_subset    ag_news_csv.tar.gz, or train.csv and test.csv
+
+Reading a prepared set never needs it.
+
+A set appears when it is whole: an interrupted preparation leaves none, and the same command starts
+it anew. Where another process prepares the same set, this one waits for it. The same command on a
+prepared set verifies it. What is printed for each split, SHA-256 of its examples in their order, is
+the same wherever the set is prepared.
 """
 
+import contextlib
 import difflib
-import errno
 import functools
+import importlib
 import importlib.util
 import os
 import pathlib
+import re
 import sys
 import types
-from collections.abc import Iterable
 from typing import Any
 
 from absl import app, flags, logging
@@ -28,8 +39,12 @@ from absl import app, flags, logging
 # The script belongs to a checkout, whose library it means, installed or not.
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from lstm_jax.data.text import expand
+import _archives
+import _prepared
+
+from lstm_jax.data.files import expand
 from lstm_jax.errors import DataError, StorageError, UserError
+from lstm_jax.values import suggestion
 
 _NAME = flags.DEFINE_string(
     "name", None, "A set with its configuration, such as lm1b or wikipedia/20230601.en."
@@ -39,12 +54,12 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _ARCHIVE_DIR = flags.DEFINE_string("archive_dir", None, "Download nothing: this folder has it all.")
 
-_WITHOUT_TENSORFLOW = ("tiny_shakespeare",)
+_WITHOUT_TENSORFLOW = {"tiny_shakespeare"}
 """Sets of which the code uses TensorFlow only to open a file."""
 
 
 def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = None) -> str:
-    """Prepares a set where it is not prepared yet and says in one line what there is.
+    """Prepares a set where it is not prepared yet, verifies it where it is, says what there is.
 
     Args:
         name: the set, with its configuration and version where wanted.
@@ -52,77 +67,109 @@ def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = No
         archive_dir: a folder with all that would be downloaded; nothing is then.
 
     Raises:
-        UserError: TensorFlow is missing.
+        UserError: TensorFlow or another package is missing.
         DataError: there is no such set, or its files are missing, damaged or of another format.
-        StorageError: the disk is full.
+        StorageError: the disk is full or cannot be written.
     """
-    import requests
     import tensorflow_datasets as tfds
-    from tensorflow_datasets.core import constants, read_only_builder
-    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
-    from tensorflow_datasets.core.download.extractor import ExtractError
-    from tensorflow_datasets.core.download.util import DownloadError
-
-    root = constants.DATA_DIR if data_dir is None else str(expand(data_dir))
-    try:
-        found = read_only_builder.builder_from_files(name, data_dir=root)
-        return _summary(found, "was already prepared")
-    except tfds.core.DatasetNotFoundError:
-        pass
-    except ValueError as error:
-        raise DataError(f"{name}: {_first_line(error)}") from None
+    from tensorflow_datasets.core import constants
 
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()  # in a log file its bars are hundreds of lines
-    _require_tensorflow(name)
-    builder = _builder(name, root)
-    archive = None if archive_dir is None else _use_archive(builder, archive_dir)
-    for leftover in builder.data_path.parent.glob(f"{constants.INCOMPLETE_PREFIX}*"):
-        print(f"{leftover} is left over from an interrupted preparation and can be deleted")
-    config = tfds.download.DownloadConfig(manual_dir=archive, try_download_gcs=False)
+    root = expand(str(constants.DATA_DIR) if data_dir is None else data_dir)
+    if found := _find(name, root):
+        return _verified(found)
+    archive = None if archive_dir is None else _folder(archive_dir)
+    readable = set() if archive is None else _archives.READERS.keys()
+    short = name.split("/")[0].split(":")[0]
+    if short not in {key.split("/")[0] for key in readable}:
+        _require_tensorflow(name, short)
+    workshop = _prepared.workshop(root, short)
+    builder = _builder(name, workshop)
+    if archive is not None and not _archives.use(builder, archive):
+        _require_tensorflow(name, short)
+        _refuse_downloads(builder, archive)
+    target = root / pathlib.Path(builder.data_dir).relative_to(workshop)
+    with _prepared.alone(root, short):
+        if found := _find(name, root):
+            return _verified(found)
+        if target.exists():
+            raise DataError(f"{target} is in the way and is not a prepared set: delete it")
+        _write(builder, root, archive)
+        digests = _prepared.record(builder)
+        _prepared.publish(workshop, pathlib.Path(builder.data_dir), root)
+    return _summary(builder, f"is prepared in {target}", digests)
+
+
+def _find(name: str, root: pathlib.Path) -> Any:
+    """The set as it is prepared there, or None."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder
+
     try:
-        builder.download_and_prepare(file_format="array_record", download_config=config)
-    except (NonMatchingChecksumError, ExtractError, AssertionError) as error:
-        raise DataError(f"{name}: {_first_line(error)}") from None
-    except ImportError as error:
-        raise UserError(f"preparing {name} needs another package: {error}") from None
-    except (requests.RequestException, DownloadError) as error:
+        return read_only_builder.builder_from_files(name, data_dir=str(root))
+    except tfds.core.DatasetNotFoundError:
+        return None
+    except Exception as error:  # Damaged files make it raise anything.
+        raise DataError(f"{name}: {_first_line(error)} (in {root})") from None
+
+
+def _verified(builder: Any) -> str:
+    """What is prepared, after making sure of it."""
+    if builder.info.file_format.value != "array_record":
         raise DataError(
-            f"cannot download {name} ({_first_line(error)}): get its files in another way and give "
-            "their folder as --archive_dir"
-        ) from None
-    except OSError as error:
-        if error.errno == errno.ENOSPC or "Not enough disk space" in str(error):
-            raise StorageError(f"cannot write {name} to {root}: the disk is full") from None
-        raise DataError(f"cannot prepare {name}: {error}") from None
-    return _summary(builder, "is prepared")
+            f"{builder.data_dir} is in the format {builder.info.file_format.value}, which cannot "
+            "be read without TensorFlow: delete it or set another --data_dir"
+        )
+    state, digests = _prepared.verify(builder)
+    return _summary(builder, f"was already prepared in {builder.data_dir}, {state}", digests)
+
+
+def _summary(builder: Any, state: str, digests: dict[str, Any]) -> str:
+    lines = [f"{builder.info.full_name} {state}"]
+    for split, digest in digests["splits"].items():
+        lines.append(f"{split}: {digest['examples']} examples, sha256 {digest['sha256']}")
+    return "\n".join(lines)
+
+
+def _folder(archive_dir: str) -> pathlib.Path:
+    folder = expand(archive_dir)
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    return folder
 
 
 def _has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def _require_tensorflow(name: str) -> None:
+def _require_tensorflow(name: str, short: str) -> None:
     """Fails where TensorFlow is missing and the set cannot be prepared without it."""
-    if _has_tensorflow():
+    if _has_tensorflow() or short in _WITHOUT_TENSORFLOW:
         return
-    if name.split("/")[0].split(":")[0] not in _WITHOUT_TENSORFLOW:
-        raise UserError(
-            f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
-            f"{_nearest(name, _WITHOUT_TENSORFLOW)}"
-        )
+    readable = {key.split("/")[0] for key in _archives.READERS}
+    hint = ""
+    if short in readable:
+        hint = ", or give the folder that holds its files as --archive_dir"
+    elif close := difflib.get_close_matches(short, _WITHOUT_TENSORFLOW | readable, 1):
+        hint = f"; did you mean {close[0]!r}?"
+    raise UserError(
+        f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'{hint}"
+    )
 
 
-def _builder(name: str, data_dir: str) -> Any:
-    """The set's own code."""
+def _builder(name: str, data_dir: pathlib.Path) -> Any:
+    """The set's own code, which does not look for what is prepared."""
     import tensorflow_datasets as tfds
 
+    for package in ("text", "summarization", "translate"):  # whose sets it finds only then
+        importlib.import_module(f"tensorflow_datasets.{package}")
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
+        builder = tfds.builder(name, data_dir=str(data_dir))
     except tfds.core.DatasetNotFoundError:
         names = tfds.list_builders(with_community_datasets=False)
         raise DataError(
-            f"TensorFlow Datasets has no set {name!r}{_nearest(name.split('/')[0], names)}"
+            f"TensorFlow Datasets has no set {name!r}{suggestion(name.split('/')[0], names)}"
         ) from None
     except (ValueError, AssertionError) as error:
         raise DataError(f"{name}: {_first_line(error)}") from None
@@ -134,11 +181,8 @@ def _builder(name: str, data_dir: str) -> Any:
     return builder
 
 
-def _use_archive(builder: Any, archive_dir: str) -> pathlib.Path:
-    """The folder, after seeing to it that a file missing there is an error and not a download."""
-    folder = expand(archive_dir)
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
+def _refuse_downloads(builder: Any, folder: pathlib.Path) -> None:
+    """Sees to it that a file missing from the folder is an error and not a download."""
 
     def refuse(resource: Any) -> None:
         known = (builder.url_infos or {}).get(resource.url)
@@ -153,26 +197,43 @@ def _use_archive(builder: Any, archive_dir: str) -> pathlib.Path:
         return manager
 
     make, builder._make_download_manager = builder._make_download_manager, make_manager
-    return folder
 
 
-def _summary(builder: Any, state: str) -> str:
-    if builder.info.file_format.value != "array_record":
+def _write(builder: Any, root: pathlib.Path, archive: pathlib.Path | None) -> None:
+    """Prepares the set where its code puts it; what is downloaded stays in `root`."""
+    import requests
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+    from tensorflow_datasets.core.download.extractor import ExtractError
+    from tensorflow_datasets.core.download.util import DownloadError
+
+    name = builder.info.full_name
+    config = tfds.download.DownloadConfig(manual_dir=archive, try_download_gcs=False)
+    try:
+        with contextlib.redirect_stdout(None):  # it names the folder from which the set will move
+            builder.download_and_prepare(
+                # From an archive nothing is worth keeping: beside the set, to go with the workshop.
+                download_dir=root / "downloads" if archive is None else None,
+                download_config=config,
+                file_format="array_record",
+            )
+    except (NonMatchingChecksumError, ExtractError, AssertionError) as error:
+        raise DataError(f"{name}: {_first_line(error)}") from None
+    except ImportError as error:
+        raise UserError(f"preparing {name} needs another package: {error}") from None
+    except (requests.RequestException, DownloadError) as error:
         raise DataError(
-            f"{builder.data_dir} is in the format {builder.info.file_format.value}, which cannot "
-            "be read without TensorFlow: delete it or set another --data_dir"
-        )
-    counts = ", ".join(f"{k} {s.num_examples}" for k, s in builder.info.splits.items())
-    return f"{builder.info.full_name} {state} in {builder.data_dir}; examples: {counts}"
+            f"cannot download {name} ({_first_line(error)}): get its files in another way and give "
+            "their folder as --archive_dir"
+        ) from None
+    except (OSError, RuntimeError) as error:
+        if re.search("not enough disk space|no space left", str(error), re.IGNORECASE):
+            raise StorageError(f"cannot write {name} to {root}: the disk is full") from None
+        raise DataError(f"cannot prepare {name}: {_first_line(error)}") from error
 
 
 def _first_line(error: object) -> str:
     return str(error).strip().split("\n")[0].rstrip(":")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def main(argv: list[str]) -> None:

@@ -1,13 +1,5 @@
-"""Sets are prepared from files on disk, and nothing half done is ever read."""
+"""Sets are prepared from files on disk, and every mistake is one line."""
 
-import importlib.util
-import os
-import pathlib
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,41 +9,7 @@ from absl.testing import flagsaver
 from lstm_jax.data import SPLITS, TensorFlowDataset, TextFile
 from lstm_jax.errors import DataError, StorageError, UserError
 from tests.data.sources import real_data
-
-ROOT = pathlib.Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "prepare_data.py"
-
-
-def start(*flags: str) -> subprocess.Popen[str]:
-    # Away from the checkout, whose library the script has to find by itself.
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *flags],
-        cwd="/",
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def script() -> Iterator[Any]:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("prepare_data", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    for name in ("name", "data_dir", "archive_dir"):
-        delattr(flags.FLAGS, name)
-
-
-@pytest.fixture
-def module(script: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The script where TensorFlow is not installed, whether it is or not."""
-    monkeypatch.setattr(script, "_has_tensorflow", lambda: False)
-    return script
+from tests.scripts.preparing import SCRIPTS, start
 
 
 @pytest.fixture
@@ -61,35 +19,20 @@ def archive() -> str:
 
 def test_tiny_shakespeare_without_tensorflow(module, archive, tmp_path):
     folder = str(tmp_path)
-    message = module.prepare("tiny_shakespeare", folder, archive)
-    where = f"{folder}/tiny_shakespeare/1.0.0; examples: train 1, validation 1, test 1"
-    assert message == f"tiny_shakespeare/1.0.0 is prepared in {where}"
+    message, *digests = module.prepare("tiny_shakespeare", folder, archive).splitlines()
+    where = f"in {folder}/tiny_shakespeare/1.0.0"
+    assert message == f"tiny_shakespeare/1.0.0 is prepared {where}"
+    assert [line.partition(", sha256")[0] for line in digests] == [
+        f"{x}: 1 examples" for x in SPLITS
+    ]
     expected = TextFile(f"{archive}/input.txt")
     for split in SPLITS:
         (document,) = TensorFlowDataset("tiny_shakespeare", folder).documents(split)
         assert document == next(expected.documents(split))
-    again = module.prepare("tiny_shakespeare", folder)
-    assert again == f"tiny_shakespeare/1.0.0 was already prepared in {where}"
-
-
-def test_a_killed_preparation_leaves_nothing_to_read_and_can_be_repeated(archive, tmp_path):
-    flags = ("--name=tiny_shakespeare", f"--data_dir={tmp_path}", f"--archive_dir={archive}")
-    process = start(*flags)
-    while not list(tmp_path.glob("tiny_shakespeare/*")) and process.poll() is None:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    source = TensorFlowDataset("tiny_shakespeare", str(tmp_path))
-    left = [path.name for path in tmp_path.glob("tiny_shakespeare/incomplete*")]
-    if left:  # Killed in time: nearly always, and always right.
-        with pytest.raises(DataError, match="not prepared"):
-            list(source.documents("train"))
-    process = start(*flags)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "%|" not in errors  # no progress bars where nobody looks
-    assert all(f"{name} is left over" in output for name in left)
-    assert len(next(source.documents("train"))) == 1_003_854
+    again = module.prepare("tiny_shakespeare", folder).splitlines()
+    assert again == [f"tiny_shakespeare/1.0.0 was already prepared {where}, undamaged", *digests]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"tiny_shakespeare", ".tiny_shakespeare.lock"}
 
 
 def test_a_damaged_archive(module, tmp_path):
@@ -114,21 +57,24 @@ def test_a_file_missing_from_the_archive_is_not_downloaded(module, tmp_path, mon
 
 
 def test_without_tensorflow(module, tmp_path):
-    for name in ("lm1b", "lm1b:1.1.0", "glue/sst2"):
+    install = "needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
+    for name, hint in {
+        "lm1b": "",
+        "lm1b:1.1.0": "",
+        "glue/sst2": ", or give the folder that holds its files as --archive_dir",
+        "tiny_shakespear": "; did you mean 'tiny_shakespeare'?",
+    }.items():
         with pytest.raises(UserError) as caught:
             module.prepare(name, str(tmp_path))
-        assert str(caught.value) == (
-            f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
-        )
+        assert str(caught.value) == f"preparing {name} {install}{hint}"
+    with pytest.raises(UserError, match=r"preparing glue/cola needs TensorFlow: .*prepare\]'"):
+        module.prepare("glue/cola", str(tmp_path), str(tmp_path))
     # The same command as in the instructions, so that both work from a checkout.
-    command = str(caught.value).partition(": ")[2]
-    assert command in (ROOT / "README.md").read_text()
-    with pytest.raises(UserError, match="did you mean 'tiny_shakespeare'"):
-        module.prepare("tiny_shakespear", str(tmp_path))
+    assert install.partition(": ")[2] in (SCRIPTS.parent / "README.md").read_text()
 
 
 def test_names_that_do_not_exist(module, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_require_tensorflow", lambda name: None)
+    monkeypatch.setattr(module, "_require_tensorflow", lambda *_: None)
     with pytest.raises(DataError, match=r"no set 'lm1c'; did you mean 'lm1b'\?"):
         module.prepare("lm1c", str(tmp_path))
     for name in ("../x", "tiny_shakespeare:9.0.0", "tiny_shakespeare/small"):
@@ -143,8 +89,14 @@ def test_names_that_do_not_exist(module, tmp_path, monkeypatch):
     [
         (OSError(28, "No space left on device"), StorageError, "the disk is full$"),
         (OSError("Not enough disk space. Needed: 3"), StorageError, "the disk is full$"),
+        (
+            RuntimeError("write() failed: No space left on device; at"),
+            StorageError,
+            "disk is full$",
+        ),
+        (RuntimeError("Failed\nto finalize"), DataError, "cannot prepare .*1.0.0: Failed$"),
         (PermissionError(13, "Permission denied", "/x"), DataError, "Permission denied: '/x'$"),
-        (AssertionError("download it yourself:\nfrom"), DataError, "shakespeare: download it y"),
+        (AssertionError("download it yourself:\nfrom"), DataError, "1.0.0: download it yourself$"),
         (ModuleNotFoundError("No module named 'apache_beam'"), UserError, "apache_beam'$"),
     ],
 )
