@@ -25,6 +25,11 @@ quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it
 	@echo "The run, in a notebook or in $(RUN):"
 	@echo "    import lstm_jax"
 	@echo "    run = lstm_jax.load('$(QUICKSTART)')"
+	@echo
+	@echo "Next, film reviews as good or bad, in $(VENV) (see configs/sentiment_quickstart.py):"
+	@echo "    $(RUN) -m pip install -c constraints.txt -e '.[reviews]'"
+	@echo "    $(RUN) -m experiments.train --config=configs/sentiment_quickstart.py --workdir=runs/sentiment"
+	@echo "    echo 'a great film' | $(RUN) -m experiments.predict --workdir=runs/sentiment"
 
 test: lint ## formatting, lint, types, then all tests but the slow proofs
 	$(RUN) -m pytest -m 'not slow' --durations=15

@@ -126,4 +126,9 @@ def _fail(message: str, exit_code: int) -> NoReturn:
 def show(values: dict[str, Any]) -> str:
     """Metrics for people, one a line."""
     width = max(map(len, values))
-    return "\n".join(f"{name:<{width}}  {format_metric(value)}" for name, value in values.items())
+    return "\n".join(f"{name:<{width}}  {_show(value)}" for name, value in values.items())
+
+
+def _show(value: Any) -> str:
+    """A figure, or a list in one line."""
+    return format_metric(value) if isinstance(value, int | float) else str(value)

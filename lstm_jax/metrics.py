@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import jax
+import numpy as np
 
 
 @jax.tree_util.register_dataclass
@@ -32,6 +33,35 @@ class Mean:
     def to_host(self) -> "Mean":
         """The same in float64 on the host, where merging thousands of batches loses nothing."""
         return Mean(float(self.total), float(self.count))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Sum:
+    """Counts that add up, such as a confusion matrix, as an array.
+
+    >>> Sum(np.array([1, 2])).merge(Sum(np.array([0, 1]))).total.tolist()
+    [1, 3]
+    """
+
+    total: Any
+
+    def merge(self, other: "Sum") -> "Sum":
+        """The counts over the examples of both."""
+        return Sum(self.total + other.total)
+
+    def to_host(self) -> "Sum":
+        """The same in float64 on the host."""
+        return Sum(np.asarray(self.total, np.float64))
+
+
+Metric = Mean | Sum
+"""What a batch contributes: it can be merged with those of other batches."""
+
+
+def merge_metrics(one: dict[str, Metric], other: dict[str, Any]) -> dict[str, Metric]:
+    """The metrics of both, each merged with that of its name."""
+    return {name: metric.merge(other[name]) for name, metric in one.items()}
 
 
 def perplexity(nats_per_token: float) -> float:

@@ -103,13 +103,13 @@ def read_log(path: Path) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def render(record: Mapping[str, str | int | float | np.generic]) -> str:
+def render(record: Mapping[str, Any]) -> str:
     """A record as one line of JSON that every reader takes: NaN is null, infinity is 1e999."""
     fields = (f"{json.dumps(name)}: {_number(value)}" for name, value in record.items())
     return f"{{{', '.join(fields)}}}"
 
 
-def _number(value: str | int | float | np.generic) -> str:
+def _number(value: Any) -> str:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return "null" if math.isnan(plain) else f"{'-' if plain < 0 else ''}1e999"

@@ -1,9 +1,10 @@
 """A run that was trained: its metrics, its model, and what the model can do."""
 
 import functools
+import json
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import checkpoints, run_directory
-from lstm_jax.config import override
+from lstm_jax.config import override, packages, to_json
 from lstm_jax.data.base import SPLITS, Split
+from lstm_jax.data.files import expand
+from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.vocabulary import Vocabulary
-from lstm_jax.errors import CheckpointError, ConfigError
+from lstm_jax.errors import CheckpointError, ConfigError, UserError
 from lstm_jax.experiment import Experiment
+from lstm_jax.explanation import Explanation, explain
 from lstm_jax.files import expand_user
 from lstm_jax.modules import Graph, merge, structure
+from lstm_jax.prediction import Predictions, predict
 from lstm_jax.reporting import progress_bar
 from lstm_jax.tasks.base import Score
 from lstm_jax.training import evaluate, make_eval_step
+from lstm_jax.transfer import Origin
 from lstm_jax.types import Params
+from lstm_jax.values import suggestion
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +86,11 @@ class Run:
         *,
         batch_size: int | None = None,
         changes: Mapping[str, Any] | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """The metrics of a pass over a split: `nats_per_token`, `perplexity`, `tokens`, ...
+
+        For a classifier: `accuracy`, `macro_f1`, `nats`, `calibration_error`, `examples`,
+        `classes` and `confusion_matrix`.
 
         Args:
             split: "train", "validation" or "test".
@@ -103,7 +113,32 @@ class Run:
         task = self.experiment.task
         eval_step = make_eval_step(task, self._graph)
         sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
-        return task.summarize(sums, self.vocabulary)
+        return task.summarize(sums, self.vocabulary) | task.details(sums, self.vocabulary)
+
+    def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> Predictions:
+        """What a classifier says of texts, any number of them: labels and probabilities.
+
+            run.predict(["a great film", "not my kind of film"]).labels
+
+        A text is read as in training: `data.max_length` cuts it, and an empty one is a text of no
+        words.
+
+        Args:
+            texts: the texts.
+            batch_size: how many are computed side by side; the result does not depend on it.
+
+        Raises:
+            ConfigError: the run is not of a classifier, or `batch_size` is below 1.
+        """
+        data = self._labelled_texts()
+        if isinstance(texts, str):
+            raise ConfigError("predict takes a list of texts, not one text: predict([text])")
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+        sequences = [data.encode(text, self.vocabulary) for text in texts]
+        classes, fill = self.vocabulary.classes, self.vocabulary.start
+        options = {"batch_size": batch_size, "shapes": data.groups, "fill": fill}
+        return predict(self.model, classes, sequences, **options)
 
     def generate(self, prompt: str = "", **options: Any) -> str:
         """Continues a text: see the `generate` of the run's task for the options.
@@ -116,6 +151,60 @@ class Run:
         if generate is None:
             raise ConfigError(f"{type(task).__name__} is not a task that generates text")
         return generate(self.model, self.vocabulary, prompt, **options)
+
+    def explain(
+        self, text: str, label: str | None = None, *, tolerance: float = 0.01
+    ) -> Explanation:
+        """What each word of a text contributes to its classification; shown in colours.
+
+        By integrated gradients, which add up to what the text changes in the logit, and by leaving
+        each word out. Words that `data.max_length` cuts off contribute nothing.
+
+        Args:
+            text: the text.
+            label: the class to explain; by default the likeliest one.
+            tolerance: how far the integrated gradients may be from adding up to the change of the
+                logit, relative to it or, if that is larger, to 1.
+
+        Raises:
+            ConfigError: the run is not of a classifier, or has no such class.
+        """
+        data = self._labelled_texts()
+        classes, start = self.vocabulary.classes, self.vocabulary.start
+        if label is not None and label not in classes:
+            raise ConfigError(f"label: no class {label!r}{suggestion(label, classes)}")
+        prediction = self.predict([text])[0]
+        label = prediction.label if label is None else label
+        tokens = self.vocabulary.encode(text)
+        read = data.kept(len(tokens))
+        gradients, left_out, logit, baseline = explain(
+            self.model,
+            len(classes),
+            data.sequence(tokens, start),
+            classes.index(label),
+            tolerance=tolerance,
+            fill=start,
+        )
+        everywhere = np.zeros((2, len(tokens)))
+        everywhere[:, read] = gradients, left_out
+        return Explanation(
+            text=text,
+            label=label,
+            probability=prediction.probabilities[label],
+            logit=logit,
+            baseline_logit=baseline,
+            spans=tuple(self.vocabulary.spans(text)),
+            integrated_gradients=everywhere[0],
+            leave_one_out=everywhere[1],
+        )
+
+    def _labelled_texts(self) -> LabelledTexts:
+        """The config of the data of a classifier."""
+        data = self.experiment.data
+        if not isinstance(data, LabelledTexts):
+            task = type(self.experiment.task).__name__
+            raise ConfigError(f"{task} is not a task that classifies texts")
+        return data
 
 
 def load(workdir: str | Path, step: int | str | None = None, trust: Collection[str] = ()) -> Run:
@@ -158,6 +247,27 @@ def open_run(workdir: Path, experiment: Experiment, step: int | str | None = Non
     graph, template = structure(build)
     step, params = _restore(directory, candidates, template)
     return Run(workdir, experiment, vocabulary, step, graph, jax.tree.map(jnp.asarray, params))
+
+
+def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
+    """What the model of an experiment starts from: its `task.pretrained`, if it names a run.
+
+    Once the run in `workdir` has a checkpoint, only the vocabulary is needed, which it has as well.
+
+    Raises:
+        UserError: that run cannot be loaded.
+    """
+    if experiment.task.pretrained is None:
+        return None
+    if checkpoints.steps(workdir / run_directory.CHECKPOINTS):
+        vocabulary = run_directory.read_vocabulary(workdir)
+        return Origin(experiment.task.pretrained, vocabulary, None)
+    trust = packages(json.loads(to_json(experiment)))
+    try:
+        run = load(expand(experiment.task.pretrained), trust=trust)
+    except UserError as error:
+        raise type(error)(f"task.pretrained: {error}") from error
+    return Origin(f"{experiment.task.pretrained}, step {run.step}", run.vocabulary, run.params)
 
 
 def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[int, Params]:

@@ -11,7 +11,7 @@ from lstm_jax.experiment import Experiment
 from lstm_jax.interruption import Interruption
 from lstm_jax.memory import keep_freed_memory
 from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
-from lstm_jax.run import Run, open_run
+from lstm_jax.run import Run, open_origin, open_run
 
 
 def train(experiment: Experiment, workdir: str | Path) -> Run:
@@ -52,8 +52,10 @@ class _Loop:
     def __init__(self, experiment: Experiment, directory: run_directory.RunDirectory):
         self.task, self.optimizer = experiment.task, experiment.optimizer
         self.directory, self.keep = directory, experiment.keep
-        prepared = training.prepare(self.task, experiment.data, self.optimizer, experiment.seed)
-        self.vocabulary, self.dataset, self.state, self.train_steps, self.eval_step = prepared
+        what = self.task, experiment.data, self.optimizer, experiment.seed
+        prepared = training.prepare(*what, open_origin(experiment, directory.path))
+        self.vocabulary, self.dataset, self.state = prepared[:3]
+        self.train_steps, self.eval_step, self.notes = prepared[3:]
         self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
         self.epoch = self.dataset.steps_per_epoch
         self.due = experiment.timetable(self.epoch)
@@ -73,6 +75,7 @@ class _Loop:
             Reporter(*shown) as self.reporter,
             Interruption() as self.interruption,
         ):
+            self.reporter.message(self.notes)
             self.log.truncate(restored.metadata["metrics_size"] if restored else 0)
             self._loop()
 
@@ -132,9 +135,11 @@ class _Loop:
         raise self.interruption.exception()
 
     def _dispatch(self, count: int) -> None:
-        batches = training.stack([self.dataset.batch(self.step + i) for i in range(count)])
-        self.state, report = self.train_steps(self.state, batches)
-        loss = training.check_report(report, self.step)
+        loss, step = 0.0, self.step
+        for part in training.stacks([self.dataset.batch(step + i) for i in range(count)]):
+            self.state, report = self.train_steps(self.state, part)
+            loss = training.check_report(report, step)
+            step += len(report.loss)
         self.step, self.is_saved = self.step + count, False
         self.reporter.step(self.step, self.dataset.items_per_batch * count, loss=loss)
 

@@ -13,11 +13,12 @@ from jaxtyping import Bool, Float, Int
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import NonFiniteError
-from lstm_jax.metrics import Mean
+from lstm_jax.metrics import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import Plateau
 from lstm_jax.tasks.base import Score, Task
+from lstm_jax.transfer import Origin, adopt, describe_adopted
 from lstm_jax.types import Array, Batch, Carry, Key, Params
 
 GRADIENT_NORM = "gradient_norm"
@@ -43,7 +44,7 @@ class TrainState(NamedTuple):
     params: Params
     optimizer_state: Any
     carry: Carry
-    metrics: dict[str, Mean]
+    metrics: dict[str, Metric]
     """Sums since the last record in the log."""
     progress: Progress
 
@@ -63,21 +64,32 @@ class Prepared(NamedTuple):
     state: TrainState
     train_steps: "TrainSteps"
     eval_step: "EvalStep"
+    notes: str
+    """What is to be said of them before the first step, a line or more."""
 
 
 TrainSteps = Callable[[TrainState, Batch], tuple[TrainState, Report]]
-EvalStep = Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Mean]]]
+EvalStep = Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Metric]]]
 
 
-def prepare(task: Task, data: Data, optimizer: Optimizer, seed: int) -> Prepared:
+def prepare(
+    task: Task, data: Data, optimizer: Optimizer, seed: int, origin: Origin | None = None
+) -> Prepared:
     """Reads the training data and builds the model.
+
+    Args:
+        task: what is trained.
+        data: what it is trained on.
+        optimizer: how it is trained.
+        seed: of the parameters, the noise and the order of the data.
+        origin: what the model starts from instead of random parameters.
 
     Raises:
         DataError: the data cannot be read, or are too few.
-        ConfigError: the optimizer refuses its options.
+        ConfigError: the optimizer refuses its options, or the model does not fit its origin.
     """
-    vocabulary = data.build_vocabulary()
-    dataset = data.open(vocabulary)
+    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary)
+    dataset = data.open(vocabulary, seed)
     epoch = dataset.steps_per_epoch
     graph, state = init_state(
         task,
@@ -87,9 +99,14 @@ def prepare(task: Task, data: Data, optimizer: Optimizer, seed: int) -> Prepared
         batch_size=dataset.batch_size,
         steps_per_epoch=epoch,
         seed=seed,
+        origin=origin,
     )
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
-    return Prepared(vocabulary, dataset, state, train_steps, make_eval_step(task, graph))
+    notes = [dataset.describe("train"), dataset.describe("validation")]
+    if origin is not None and origin.params is not None:
+        notes.insert(0, describe_adopted(state.params, origin))
+    eval_step = make_eval_step(task, graph)
+    return Prepared(vocabulary, dataset, state, train_steps, eval_step, "\n".join(notes))
 
 
 def init_state(
@@ -101,6 +118,7 @@ def init_state(
     batch_size: int,
     steps_per_epoch: int,
     seed: int,
+    origin: Origin | None = None,
 ) -> tuple[Graph, TrainState]:
     """The structure of the model, and the state before the first step.
 
@@ -112,12 +130,15 @@ def init_state(
         batch_size: sequences in a training batch.
         steps_per_epoch: training batches in an epoch.
         seed: of the parameters.
+        origin: where the parameters come from that do not start at random.
     """
     graph, draw = _initializer(task, vocabulary)
     params = draw(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
+    if origin is not None and origin.params is not None:
+        params = adopt(params, origin)
     carry = task.initial_carry(batch_size)
 
-    def metrics(params: Params, batch: Batch) -> dict[str, Mean]:
+    def metrics(params: Params, batch: Batch) -> dict[str, Metric]:
         output = task.loss(merge(graph, params), batch, carry, None)[1]
         return output.metrics | {GRADIENT_NORM: Mean(jnp.zeros(()), jnp.zeros(()))}
 
@@ -178,7 +199,7 @@ def make_train_steps(
             params=optax.apply_updates(state.params, updates),
             optimizer_state=optimizer_state,
             carry=output.carry,
-            metrics={name: mean.merge(metrics[name]) for name, mean in state.metrics.items()},
+            metrics=merge_metrics(state.metrics, metrics),
         )
         return state, Report(value, norm)
 
@@ -192,7 +213,7 @@ def make_train_steps(
 def make_eval_step(task: Task, graph: Graph) -> EvalStep:
     """The compiled evaluation of one batch: no noise, no gradient. One program for one model."""
 
-    def eval_step(params: Params, carry: Carry, batch: Batch) -> tuple[Carry, dict[str, Mean]]:
+    def eval_step(params: Params, carry: Carry, batch: Batch) -> tuple[Carry, dict[str, Metric]]:
         output = task.loss(merge(graph, params), batch, carry, None)[1]
         return output.carry, output.metrics
 
@@ -201,17 +222,16 @@ def make_eval_step(task: Task, graph: Graph) -> EvalStep:
 
 def evaluate(
     task: Task, eval_step: EvalStep, params: Params, batches: Iterable[Batch]
-) -> dict[str, Mean]:
+) -> dict[str, Metric]:
     """The metrics of all batches, merged in float64 whatever their number."""
     carry: Carry = None
-    merged: dict[str, Mean] = {}
+    merged: dict[str, Metric] = {}
     for batch in batches:
         if carry is None:
             carry = task.initial_carry(batch.inputs.shape[1])
         carry, metrics = eval_step(params, carry, batch)
-        for name, mean in metrics.items():
-            host = mean.to_host()
-            merged[name] = merged[name].merge(host) if name in merged else host
+        host = {name: metric.to_host() for name, metric in metrics.items()}
+        merged = merge_metrics(merged, host) if merged else host
     return merged
 
 
@@ -247,7 +267,7 @@ def summarize(
     steps_per_epoch: int,
 ) -> dict[str, float]:
     """The figures of the training steps since the last record; none if there was no step."""
-    sums = {name: mean.to_host() for name, mean in state.metrics.items()}
+    sums: dict[str, Any] = {name: mean.to_host() for name, mean in state.metrics.items()}
     norm, scale = sums[GRADIENT_NORM], float(state.progress.learning_rate_scale)
     if norm.count == 0:
         return {}
@@ -288,6 +308,16 @@ def _non_finite(what: str) -> NonFiniteError:
 def stack(batches: list[Batch]) -> Batch:
     """Batches along a new first axis, as `make_train_steps` takes them."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
+
+
+def stacks(batches: list[Batch]) -> list[Batch]:
+    """One stack of all batches if they have the same shapes, and otherwise one of each.
+
+    So two programs are compiled for each shape, not one for every number of batches in a row.
+    """
+    shapes = [jax.tree.map(np.shape, batch) for batch in batches]
+    same = shapes.count(shapes[0]) == len(shapes)
+    return [stack(batches)] if same else [stack([batch]) for batch in batches]
 
 
 def zeros_like(tree: Any) -> Any:

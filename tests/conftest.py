@@ -1,6 +1,7 @@
 """What every test runs under: shapes checked at each call, strict dtype promotion, the CPU."""
 
 import os
+from pathlib import Path
 
 # Set before JAX is imported. The caller may ask for another platform.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -22,3 +23,25 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.runs import write_text  # not before the hook is in place
 
     return write_text(tmp_path_factory.mktemp("data") / "text")
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the tiny labelled texts of `tests/runs.py`, for tests that only read it."""
+    from tests.runs import write_reviews
+
+    return write_reviews(tmp_path_factory.mktemp("data") / "reviews")
+
+
+@pytest.fixture(scope="session")
+def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run of the tiny classifier."""
+    import lstm_jax
+    from lstm_jax.reporting import Reporter
+    from tests.runs import tiny_classifier
+
+    workdir = tmp_path_factory.mktemp("runs") / "classifier"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+        lstm_jax.train(tiny_classifier(reviews), workdir)
+    return workdir

@@ -9,10 +9,41 @@ import numpy as np
 
 from lstm_jax import recurrence
 from lstm_jax.cells import Cell
+from lstm_jax.modules import merge, split, structure
 
 TIME, BATCH, INPUT = 6, 5, 2
 
 scan = jax.jit(recurrence.scan, static_argnums=0, static_argnames="reverse")
+
+# Compiling is most of what a test costs: LLVM is told not to spend time on making it fast.
+quickly_compiled = functools.partial(
+    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
+)
+
+
+def drawn(build: Any, seed: int = 0) -> Any:
+    """The Flax model that `build` makes of `nnx.Rngs`, with normal parameters drawn by NumPy.
+
+    Compiling what each of its own initializers does would take seconds.
+    """
+    graph, shapes = structure(build)
+    random = np.random.default_rng(seed)
+
+    def draw(leaf: Any) -> jax.Array:
+        return jnp.asarray(random.normal(scale=0.7, size=leaf.shape), leaf.dtype)
+
+    return merge(graph, jax.tree.map(draw, shapes))
+
+
+def call(model: Any, *arguments: Any, **options: Any) -> Any:
+    """Calls a Flax model, compiled."""
+    graph, params = split(model)
+
+    @quickly_compiled
+    def run(params: Any, *arguments: Any) -> Any:
+        return merge(graph, params)(*arguments, **options)
+
+    return run(params, *arguments)
 
 
 class Problem(NamedTuple):
@@ -150,16 +181,14 @@ def run(scan: Any, cell: Cell, reverse: bool, given: Problem) -> Results:
     return Results(value, outputs, carry, gradients)
 
 
-_compiled = jax.jit(
-    run, static_argnums=(0, 1, 2), compiler_options={"xla_backend_optimization_level": 0}
-)
+_compiled = quickly_compiled(run, static_argnums=(0, 1, 2))
 
 
 def results(scan: Any, cell: Cell, given: Problem, reverse: bool = False) -> Results:
     """`run`, compiled.
 
-    Compiling is most of what a test costs. So the tests of a cell share this one function, with
-    arguments of the same shapes, and LLVM is told not to spend time on making it fast.
+    So that little is compiled, the tests of a cell share this one function, with arguments of the
+    same shapes.
     """
     return _compiled(scan, cell, reverse, given)
 

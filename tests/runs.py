@@ -8,10 +8,10 @@ import numpy as np
 
 from lstm_jax import Experiment, checkpoints, override
 from lstm_jax.cells import LSTM
-from lstm_jax.data import TextFiles, TextWindows
+from lstm_jax.data import LabelledTable, LabelledTexts, TextFiles, TextWindows
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import Plateau
-from lstm_jax.tasks import LanguageModeling
+from lstm_jax.tasks import Classification, LanguageModeling
 
 STEPS_PER_EPOCH = 12
 _SENTENCE = "so we beat on, boats against the current, borne back ceaselessly into the past.\n"
@@ -49,6 +49,34 @@ def tiny(folder: str | Path, **changes: Any) -> Experiment:
     lengths = {"epochs": None} if "steps" in changes else {}
     named = {name.replace("__", "."): value for name, value in (lengths | changes).items()}
     return override(experiment, named)
+
+
+def write_reviews(folder: Path) -> str:
+    """Writes tables of texts of many lengths whose last word decides; returns the folder's name."""
+    folder.mkdir(exist_ok=True)
+    fillers = ["the", "film", "was", "plot", "and", "long"]
+    for name, count in {"train": 48, "valid": 13, "test": 17}.items():
+        lines = ["sentence\tlabel"]
+        for number in range(count):
+            words = [fillers[(number * 7 + place) % 6] for place in range(number * 5 % 11)]
+            lines.append(f"{' '.join([*words, ['dull', 'great'][number % 2]])}\t{number % 2}")
+        (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
+def tiny_classifier(folder: str | Path, **changes: Any) -> Experiment:
+    """An experiment that learns the texts of `write_reviews` within a second."""
+    files = {name: f"{folder}/{name}.tsv" for name in ("train", "test")}
+    source = LabelledTable(**files, validation=f"{folder}/valid.tsv", text="sentence")
+    experiment = Experiment(
+        task=Classification(cell=LSTM(hidden=4), embedding=3, dropout=0.1),
+        data=LabelledTexts(source=source, tokens="words", batch_size=8, groups=2),
+        optimizer=Optimizer("adam", learning_rate=0.05, clip_norm=1.0),
+        epochs=4,
+        log_every=4,
+        steps_per_dispatch=2,
+    )
+    return override(experiment, {name.replace("__", "."): v for name, v in changes.items()})
 
 
 def arrays_of(workdir: Path, step: int | None = None) -> dict[str, np.ndarray]:

@@ -1,21 +1,28 @@
-"""Thin Flax NNX shells that hold the parameters of recurrences, and the way in and out of them."""
+"""Recurrent layers, in one direction or both, and stacks of them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from lstm_jax import recurrence
-from lstm_jax.affine import affine
 from lstm_jax.cells.base import Cell
-from lstm_jax.regularization import dropout
-from lstm_jax.types import Array, Carry, Key, Params
+from lstm_jax.errors import ConfigError
+from lstm_jax.regularization import dropout, variational_dropout, weight_drop
+from lstm_jax.types import Array, Carry, Key
 
-Graph = nnx.GraphDef[Any]
-"""The static structure of a model: everything but its arrays."""
+
+class Noise(NamedTuple):
+    """What a stack is disturbed by in training."""
+
+    dropout: float = 0.0
+    """Probability of dropping an element of a layer's input or of the last layer's output."""
+    variational: bool = False
+    """Whether all steps of a sequence drop the same elements (Gal and Ghahramani 2016)."""
+    weight_drop: float = 0.0
+    """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
 
 
 class Recurrent(nnx.Module):
@@ -28,15 +35,49 @@ class Recurrent(nnx.Module):
         for name, value in params.items():
             setattr(self, name, nnx.Param(value))
 
-    def params(self) -> dict[str, Array]:
-        """The parameters as the cell's functions take them."""
-        return {name: getattr(self, name)[...] for name in self.names}
+    def params(self, key: Key | None = None, rate: float = 0.0) -> dict[str, Array]:
+        """The parameters as the cell's functions take them.
+
+        With a key, elements of the recurrent kernel are dropped at `rate`.
+        """
+        params = {name: getattr(self, name)[...] for name in self.names}
+        if key is not None and rate:
+            params["recurrent_kernel"] = weight_drop(key, params["recurrent_kernel"], rate)
+        return params
 
     def __call__(
-        self, inputs: Float[Array, "time batch input"], carry: Carry | None = None, **options: Any
+        self,
+        inputs: Float[Array, "time batch input"],
+        carry: Carry | None = None,
+        key: Key | None = None,
+        weight_drop: float = 0.0,
+        **options: Any,
     ) -> tuple[Float[Array, "time batch hidden"], Carry]:
         """Outputs of all steps and the final carry; `options` are those of `recurrence.scan`."""
-        return recurrence.scan(self.cell, self.params(), inputs, carry, **options)
+        params = self.params(key, weight_drop)
+        return recurrence.scan(self.cell, params, inputs, carry, **options)
+
+
+class Bidirectional(nnx.Module):
+    """Two recurrent layers over the same inputs, one of which reads from the end."""
+
+    def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs):
+        self.forward = Recurrent(cell, input_size, rngs)
+        self.backward = Recurrent(cell, input_size, rngs)
+
+    def __call__(
+        self,
+        inputs: Float[Array, "time batch input"],
+        carries: tuple[Carry, Carry] | None = None,
+        key: Key | None = None,
+        weight_drop: float = 0.0,
+        **options: Any,
+    ) -> tuple[Float[Array, "time batch features"], tuple[Carry, Carry]]:
+        """As `recurrence.bidirectional`: forward outputs, then backward ones; both carries."""
+        one, other = (None, None) if key is None else jax.random.split(key)
+        params = (self.forward.params(one, weight_drop), self.backward.params(other, weight_drop))
+        cells = (self.forward.cell, self.backward.cell)
+        return recurrence.bidirectional(cells, params, inputs, carries, **options)
 
 
 class Stack(nnx.Module):
@@ -44,124 +85,47 @@ class Stack(nnx.Module):
 
     Dropout falls on what goes into each layer and on what leaves the last one, never on the
     recurrent connections (Zaremba et al. 2014).
+
+    Raises:
+        ConfigError: a cell without a recurrent kernel is to drop elements of it.
     """
 
-    def __init__(self, cells: Sequence[Cell], input_size: int, dropout: float, rngs: nnx.Rngs):
-        sizes = [input_size, *(cell.hidden for cell in cells)]
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        input_size: int,
+        noise: Noise,
+        rngs: nnx.Rngs,
+        bidirectional: bool = False,
+    ):
+        layer, directions = (Bidirectional, 2) if bidirectional else (Recurrent, 1)
+        sizes = [input_size, *(directions * cell.hidden for cell in cells)]
         self.layers = nnx.List(
-            Recurrent(cell, size, rngs) for cell, size in zip(cells, sizes[:-1], strict=True)
+            layer(cell, size, rngs) for cell, size in zip(cells, sizes[:-1], strict=True)
         )
-        self.dropout = dropout
+        self.features = sizes[-1]
+        self.noise = noise
+        for one in (part for part in self.layers if noise.weight_drop):
+            names = one.forward.names if isinstance(one, Bidirectional) else one.names
+            if "recurrent_kernel" not in names:
+                raise ConfigError("weight_drop needs a cell with a recurrent_kernel")
 
     def __call__(
         self,
         inputs: Float[Array, "time batch input"],
-        carries: tuple[Carry, ...],
+        carries: tuple[Carry, ...] | None = None,
         key: Key | None = None,
         **options: Any,
     ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
         """Outputs of the last layer and the carry of each; without a key nothing is dropped."""
         finals = []
-        depth = len(self.layers)
+        depth, rate = len(self.layers), self.noise.dropout
+        drop = variational_dropout if self.noise.variational else dropout
+        carries = (None,) * depth if carries is None else carries
         keys = [None] * (depth + 1) if key is None else jax.random.split(key, depth + 1)
         for layer, carry, layer_key in zip(self.layers, carries, keys[:-1], strict=True):
-            inputs, final = layer(dropout(layer_key, inputs, self.dropout), carry, **options)
+            inputs = drop(layer_key, inputs, rate)
+            kernel_key = None if layer_key is None else jax.random.fold_in(layer_key, 1)
+            inputs, final = layer(inputs, carry, kernel_key, self.noise.weight_drop, **options)
             finals.append(final)
-        return dropout(keys[-1], inputs, self.dropout), tuple(finals)
-
-
-class Softmax(nnx.Module):
-    """An affine map from hidden vectors to one logit for each entry of the vocabulary."""
-
-    def __init__(self, hidden: int, vocabulary: int, rngs: nnx.Rngs):
-        self.kernel = nnx.Param(
-            nnx.initializers.lecun_normal()(rngs.params(), (hidden, vocabulary))
-        )
-        self.bias = nnx.Param(jnp.zeros((vocabulary,)))
-
-    def __call__(
-        self, hidden: Float[Array, "time batch hidden"]
-    ) -> Float[Array, "time batch vocabulary"]:
-        """The logits."""
-        return affine(hidden, self.kernel[...], self.bias[...])
-
-
-class TiedSoftmax(nnx.Module):
-    """The same with the embedding table as its kernel (Press and Wolf 2017; Inan et al. 2017)."""
-
-    def __init__(self, vocabulary: int):
-        self.bias = nnx.Param(jnp.zeros((vocabulary,)))
-
-    def __call__(
-        self,
-        hidden: Float[Array, "time batch hidden"],
-        table: Float[Array, "vocabulary hidden"],
-    ) -> Float[Array, "time batch vocabulary"]:
-        """The logits: inner products with the embedding of every token."""
-        return affine(hidden, table.T, self.bias[...])
-
-
-class Embedding(nnx.Module):
-    """A vector for each token; rows start normal with variance 1 / features."""
-
-    def __init__(self, vocabulary: int, features: int, rngs: nnx.Rngs):
-        draw = nnx.initializers.normal(stddev=features**-0.5)
-        self.table = nnx.Param(draw(rngs.params(), (vocabulary, features)))
-
-    def __call__(self, tokens: Int[Array, "time batch"]) -> Float[Array, "time batch features"]:
-        """The vectors of the tokens."""
-        return self.table[...][tokens]
-
-
-def draw_uniform(model: nnx.Module, scale: float, key: Key) -> None:
-    """Draws every parameter from U(-scale, scale), as Zaremba et al. 2014 did.
-
-    What a cell puts into a bias on purpose, such as a forget-gate bias of 1, is added to the draw.
-    """
-    state = nnx.state(model, nnx.Param)
-    leaves, structure = jax.tree.flatten(state)
-    drawn = [
-        jax.random.uniform(leaf_key, leaf.shape, leaf.dtype, -scale, scale)
-        + (leaf if leaf.ndim == 1 else jnp.zeros_like(leaf))
-        for leaf, leaf_key in zip(leaves, jax.random.split(key, len(leaves)), strict=True)
-    ]
-    nnx.update(model, jax.tree.unflatten(structure, drawn))
-
-
-def split(model: nnx.Module) -> tuple[Graph, dict[str, Any]]:
-    """A model as its static structure and a nested dict of arrays, which `jax.jit` passes fastest.
-
-    >>> graph, params = split(Softmax(4, 10, nnx.Rngs(0)))
-    >>> sorted(params)
-    ['bias', 'kernel']
-    """
-    graph, state = nnx.split(model)
-    return graph, nnx.to_pure_dict(state)
-
-
-def merge(graph: Graph, params: Params) -> Any:
-    """The model of `split`, with the given parameters."""
-    return nnx.merge(graph, nnx.State(jax.tree.map(nnx.Param, dict(params))))
-
-
-def initialize(build: Callable[[nnx.Rngs], nnx.Module], key: Key) -> tuple[Graph, dict[str, Any]]:
-    """The structure and the first parameters of the model that `build` makes."""
-    # In one program: compiling each operation of each layer by itself takes seconds.
-    return structure(build)[0], jax.jit(lambda key: split(build(nnx.Rngs(key)))[1])(key)
-
-
-def structure(build: Callable[[nnx.Rngs], nnx.Module]) -> tuple[Graph, dict[str, Any]]:
-    """The structure of the model that `build` makes, and the shapes of its parameters.
-
-    >>> structure(lambda rngs: Softmax(4, 10, rngs))[1]["bias"].shape
-    (10,)
-    """
-    graphs = []
-
-    def params(key: Key) -> dict[str, Any]:
-        graph, params = split(build(nnx.Rngs(key)))
-        graphs.append(graph)
-        return params
-
-    shapes = jax.eval_shape(params, jax.random.key(0))
-    return graphs[0], shapes
+        return drop(keys[-1], inputs, rate), tuple(finals)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from flax import nnx
 
 from lstm_jax.data.vocabulary import Vocabulary
-from lstm_jax.metrics import Mean
+from lstm_jax.metrics import Metric
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -19,7 +19,7 @@ class Output(NamedTuple):
 
     carry: Carry
     """The carry for the next batch of the same columns; `()` where a task is stateless."""
-    metrics: dict[str, Mean]
+    metrics: dict[str, Metric]
     """Sums that are merged over batches."""
 
 
@@ -50,6 +50,10 @@ class Task(abc.ABC):
     What only some tasks can do, such as `generate`, is a method of that task; `Run` reaches it.
     """
 
+    pretrained: str | None = dataclasses.field(default=None, kw_only=True)
+    """A run directory. The model starts from its vocabulary, embedding and recurrent layers, which
+    must fit; `~` and `$VARIABLE` are replaced. Needed until the first checkpoint is saved."""
+
     @property
     @abc.abstractmethod
     def score(self) -> Score:
@@ -68,5 +72,10 @@ class Task(abc.ABC):
         """The scalar to be minimized, and the `Output`. Without a key there is no noise."""
 
     @abc.abstractmethod
-    def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:
+    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
         """Merged sums as the figures people read: perplexity, accuracy, ..."""
+
+    def details(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+        """What an evaluation says beyond figures, such as a confusion matrix; else nothing."""
+        del metrics, vocabulary
+        return {}

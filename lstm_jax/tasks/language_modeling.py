@@ -11,9 +11,17 @@ from jaxtyping import Float, Int
 from lstm_jax.cells import LSTM, Cell
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
-from lstm_jax.losses import cross_entropy
 from lstm_jax.metrics import Mean, bits_per_character, perplexity
-from lstm_jax.modules import Embedding, Softmax, Stack, TiedSoftmax, draw_uniform
+from lstm_jax.modules import (
+    AdaptiveSoftmax,
+    Embedding,
+    Noise,
+    Softmax,
+    Stack,
+    TiedSoftmax,
+    draw_uniform,
+    make_softmax,
+)
 from lstm_jax.sampling import sample
 from lstm_jax.tasks.base import Output, Score, Task
 from lstm_jax.types import Array, Batch, Carry, Key
@@ -40,8 +48,17 @@ class LanguageModeling(Task):
     """Features of an embedding vector; as many as the first layer's hidden, if not given."""
     dropout: float = 0.0
     """Probability of dropping an element of a layer's input or of the last layer's output."""
+    variational: bool = False
+    """Whether all steps of a window drop the same elements (Gal and Ghahramani 2016)."""
+    embedding_dropout: float = 0.0
+    """Probability of dropping a word wherever it stands in a batch (Merity et al. 2018)."""
+    weight_drop: float = 0.0
+    """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
     tied: bool = False
     """Whether the softmax uses the embedding table as its kernel."""
+    cutoffs: tuple[int, ...] = ()
+    """Where the tails of an adaptive softmax begin, for large vocabularies; none: one softmax over
+    all tokens. `(2000, 10000)` suits 30,000 words (Grave et al. 2017)."""
     init_scale: float | None = None
     """Every parameter starts from U(-init_scale, init_scale); if not given, as each layer does."""
     reduction: Literal["mean", "sum_over_time"] = "mean"
@@ -54,12 +71,15 @@ class LanguageModeling(Task):
             raise ConfigError(f"layers is {self.layers} but cell has {len(cells)} cells")
         if self.layers < 1 or min(cell.hidden for cell in cells) < 1:
             raise ConfigError("a language model has at least one layer and one hidden unit")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout lies in [0, 1), not {self.dropout}")
+        for name in ("dropout", "embedding_dropout", "weight_drop"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} lies in [0, 1), not {getattr(self, name)}")
         if self.embedding is not None and self.embedding < 1:
             raise ConfigError(f"embedding has at least one feature, not {self.embedding}")
         if self.init_scale is not None and not 0 < self.init_scale < float("inf"):
             raise ConfigError(f"init_scale must be positive, not {self.init_scale}")
+        if self.tied and self.cutoffs:
+            raise ConfigError("an adaptive softmax (cutoffs) cannot be tied")
         if self.tied and self._features != self._cells[-1].hidden:
             raise ConfigError(
                 f"a tied softmax needs embedding ({self._features}) and the last layer's hidden "
@@ -73,9 +93,12 @@ class LanguageModeling(Task):
 
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> "LanguageModel":
         """A language model over the vocabulary."""
-        model = LanguageModel(
-            self._cells, self._features, len(vocabulary), self.dropout, self.tied, rngs
-        )
+        hidden, size = self._cells[-1].hidden, len(vocabulary)
+        embedding = Embedding(size, self._features, rngs, self.embedding_dropout)
+        noise = Noise(self.dropout, self.variational, self.weight_drop)
+        stack = Stack(self._cells, self._features, noise, rngs)
+        softmax = TiedSoftmax(size) if self.tied else make_softmax(hidden, size, self.cutoffs, rngs)
+        model = LanguageModel(embedding, stack, softmax)
         if self.init_scale is not None:
             draw_uniform(model, self.init_scale, rngs.params())
         return model
@@ -88,20 +111,20 @@ class LanguageModeling(Task):
         """Cross entropy of a `WindowBatch`; the carry goes on unless the batch starts afresh."""
         initial = self.initial_carry(batch.inputs.shape[1])
         carry = jax.tree.map(lambda new, old: jnp.where(batch.start, new, old), initial, carry)
-        logits, carry = model(batch.inputs, carry, key)
-        nats = cross_entropy(logits, batch.targets) * batch.mask
+        nats, carry = model.nats(batch.inputs, batch.targets, carry, key)
+        nats = nats * batch.mask
         total, count = nats.sum(), batch.mask.sum()
         size = batch.inputs.shape[1] if self.reduction == "sum_over_time" else count
         return total / size, Output(carry, {"nats_per_token": Mean(total, count)})
 
-    def summarize(self, metrics: dict[str, Mean], vocabulary: Vocabulary) -> dict[str, float]:
+    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
         """Cross entropy in nats, as perplexity, and in bits for characters and bytes."""
-        mean = metrics["nats_per_token"]
+        mean: Mean = metrics["nats_per_token"]
         nats = mean.compute()
         summary = {"nats_per_token": nats, "perplexity": perplexity(nats)}
-        if vocabulary.unit != "words":
-            name = "bits_per_character" if vocabulary.unit == "characters" else "bits_per_byte"
-            summary[name] = bits_per_character(nats)
+        name = {"characters": "bits_per_character", "bytes": "bits_per_byte"}
+        if vocabulary.unit in name:
+            summary[name[vocabulary.unit]] = bits_per_character(nats)
         return summary | {"tokens": int(mean.count)}
 
     def generate(
@@ -153,25 +176,34 @@ class LanguageModel(nnx.Module):
 
     def __init__(
         self,
-        cells: tuple[Cell, ...],
-        features: int,
-        vocabulary: int,
-        dropout: float,
-        tied: bool,
-        rngs: nnx.Rngs,
+        embedding: Embedding,
+        stack: Stack,
+        softmax: Softmax | TiedSoftmax | AdaptiveSoftmax,
     ):
-        self.embedding = Embedding(vocabulary, features, rngs)
-        self.stack = Stack(cells, features, dropout, rngs)
-        self.tied = tied
-        self.softmax = (
-            TiedSoftmax(vocabulary) if tied else Softmax(cells[-1].hidden, vocabulary, rngs)
-        )
+        self.embedding = embedding
+        self.stack = stack
+        self.softmax = softmax
 
     def __call__(
         self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
     ) -> tuple[Float[Array, "time batch vocabulary"], tuple[Carry, ...]]:
         """Logits of the next token at every step, and the carry of every layer."""
-        hidden, carry = self.stack(self.embedding(tokens), carry, key)
-        if isinstance(self.softmax, TiedSoftmax):
-            return self.softmax(hidden, self.embedding.table[...]), carry
-        return self.softmax(hidden), carry
+        hidden, carry = self._read(tokens, carry, key)
+        return self.softmax(hidden, self.embedding.table[...]), carry
+
+    def nats(
+        self,
+        tokens: Int[Array, "time batch"],
+        targets: Int[Array, "time batch"],
+        carry: tuple[Carry, ...],
+        key: Key | None = None,
+    ) -> tuple[Float[Array, "time batch"], tuple[Carry, ...]]:
+        """Minus the logarithm of the probability of each target, and the carry of every layer."""
+        hidden, carry = self._read(tokens, carry, key)
+        return self.softmax.nats(hidden, targets, self.embedding.table[...]), carry
+
+    def _read(
+        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None
+    ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
+        embedding_key = None if key is None else jax.random.fold_in(key, 0)
+        return self.stack(self.embedding(tokens, embedding_key), carry, key)

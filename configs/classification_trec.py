@@ -1,0 +1,41 @@
+"""Questions by what their answers are: six classes of TREC (Li and Roth 2002).
+
+    python scripts/prepare_data.py --name=trec --archive_dir=$LSTM_JAX_DATA/trec
+    python -m experiments.train --config=configs/classification_trec.py --workdir=runs/trec
+
+"""
+
+from lstm_jax import Experiment
+from lstm_jax.cells import LSTM
+from lstm_jax.data import LabelledTexts, TensorFlowDataset
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.schedules import WarmupCosine
+from lstm_jax.tasks import Classification
+
+
+def get_config() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        task=Classification(
+            cell=LSTM(hidden=128),
+            bidirectional=True,
+            embedding=128,
+            pooling="max",
+            dropout=0.5,
+            word_dropout=0.1,
+        ),
+        data=LabelledTexts(
+            source=TensorFlowDataset(
+                "trec", label="label-coarse", splits=("train[:90%]", "train[90%:]", "test")
+            ),
+            tokens="prose",
+            batch_size=32,
+        ),
+        optimizer=Optimizer(
+            "adam",
+            learning_rate=2e-3,
+            schedule=WarmupCosine(warmup=0.5, length=12, floor=0.01),
+            clip_norm=1.0,
+        ),
+        epochs=12,
+    )

@@ -1,0 +1,55 @@
+"""IMDB reviews as good or bad, by a classifier that starts from a language model of reviews.
+
+    python -m experiments.train --config=configs/lm_imdb.py --workdir=runs/lm_imdb
+    python -m experiments.train --config=configs/sentiment_imdb_finetuned.py \
+        --workdir=runs/sentiment_imdb_finetuned
+
+`--config.task.pretrained=...` names another language model's run. The layers start to train from
+the top down, the lower ones at lower learning rates (Howard and Ruder 2018); words are shifted
+adversarially (Miyato, Dai and Goodfellow 2017).
+
+Published for an LSTM that starts from a language model: test accuracy 92.76% (Dai and Le 2015).
+"""
+
+from lstm_jax import Experiment
+from lstm_jax.adversarial import Adversarial
+from lstm_jax.cells import LSTM
+from lstm_jax.data import LabelledTexts, TensorFlowDataset
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.schedules import SlantedTriangular
+from lstm_jax.tasks import Classification
+
+
+def get_config() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        task=Classification(
+            pretrained="runs/lm_imdb",
+            cell=LSTM(hidden=768),
+            bidirectional=False,
+            embedding=256,
+            pooling="concatenated",
+            head=(50,),
+            dropout=0.4,
+            variational=True,
+            perturbation=Adversarial(epsilon=5.0),
+        ),
+        data=LabelledTexts(
+            source=TensorFlowDataset(
+                "imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")
+            ),
+            tokens="prose",
+            batch_size=64,
+            max_length=600,
+        ),
+        optimizer=Optimizer(
+            "adam",
+            learning_rate=2e-3,
+            schedule=SlantedTriangular(length=4),
+            clip_norm=1.0,
+            rates={"stack": 0.4, "embedding": 0.15},
+            unfreeze={"stack": 0.5, "embedding": 1},
+        ),
+        epochs=4,
+        checkpoint_every=100,
+    )

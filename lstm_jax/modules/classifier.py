@@ -1,0 +1,111 @@
+"""From the tokens of texts to the logits of classes."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Float, Int
+
+from lstm_jax.metrics import Mean
+from lstm_jax.modules.dense import Dense
+from lstm_jax.modules.embedding import Embedding
+from lstm_jax.modules.pooling import Pooling
+from lstm_jax.modules.recurrent import Stack
+from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax
+from lstm_jax.regularization import dropout, word_dropout
+from lstm_jax.types import Array, Key
+
+
+class Keys(NamedTuple):
+    """The random keys of the parts of a classifier; None where nothing is dropped."""
+
+    words: Key | None = None
+    embedding: Key | None = None
+    stack: Key | None = None
+    head: Key | None = None
+
+
+NO_NOISE = Keys()
+
+
+class Classifier(nnx.Module):
+    """Embedding, recurrent layers, pooling and a head.
+
+    Its parts can be called one after the other: `embed`, `read`, `classify`. A softmax, if there is
+    one, predicts the next token from the outputs.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        stack: Stack,
+        pooling: Pooling,
+        units: Sequence[int],
+        rngs: nnx.Rngs,
+        *,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        unknown: int = 0,
+        softmax: Softmax | AdaptiveSoftmax | None = None,
+    ):
+        self.embedding = embedding
+        self.stack = stack
+        self.pooling = pooling
+        sizes = [pooling.features, *units]
+        self.head = nnx.List(Dense(size, above, rngs) for size, above in itertools.pairwise(sizes))
+        self.softmax = softmax
+        self.dropout, self.word_dropout, self.unknown = dropout, word_dropout, unknown
+
+    def __call__(
+        self, tokens: Int[Array, "time batch"], lengths: Int[Array, " batch"], keys: Keys = NO_NOISE
+    ) -> Float[Array, "batch classes"]:
+        """The logits of texts of at least one token."""
+        return self.classify(self.read(self.embed(tokens, keys), lengths, keys), lengths, keys)
+
+    def embed(
+        self, tokens: Int[Array, "time batch"], keys: Keys = NO_NOISE
+    ) -> Float[Array, "time batch features"]:
+        """The vectors of the words, some of which are read as unknown or are dropped."""
+        tokens = word_dropout(keys.words, tokens, self.word_dropout, self.unknown)
+        return self.embedding(tokens, keys.embedding)
+
+    def read(
+        self,
+        vectors: Float[Array, "time batch features"],
+        lengths: Int[Array, " batch"],
+        keys: Keys = NO_NOISE,
+    ) -> Float[Array, "time batch outputs"]:
+        """The outputs of the last layer."""
+        return self.stack(vectors, None, keys.stack, lengths=lengths)[0]
+
+    def classify(
+        self,
+        outputs: Float[Array, "time batch outputs"],
+        lengths: Int[Array, " batch"],
+        keys: Keys = NO_NOISE,
+    ) -> Float[Array, "batch classes"]:
+        """The logits of the classes."""
+        features = self.pooling(outputs, lengths)
+        last = len(self.head) - 1
+        for place, layer in enumerate(self.head):
+            key = None if keys.head is None else jax.random.fold_in(keys.head, place)
+            features = layer(dropout(key, features, self.dropout))
+            features = features if place == last else jax.nn.relu(features)
+        return features
+
+    def next_token(
+        self,
+        tokens: Int[Array, "time batch"],
+        outputs: Float[Array, "time batch outputs"],
+        lengths: Int[Array, " batch"],
+        mask: Float[Array, " batch"],
+    ) -> Mean:
+        """Nats of each token after the first, given the outputs at those before it."""
+        assert self.softmax is not None
+        nats = self.softmax.nats(outputs[:-1], tokens[1:], self.embedding.table[...])
+        steps = jnp.arange(1, len(tokens), dtype=lengths.dtype)
+        valid = (steps[:, None] < lengths).astype(mask.dtype) * mask
+        return Mean((nats * valid).sum(), valid.sum())

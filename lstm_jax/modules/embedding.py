@@ -1,0 +1,23 @@
+"""Vectors for tokens."""
+
+from flax import nnx
+from jaxtyping import Float, Int
+
+from lstm_jax.regularization import embedding_dropout
+from lstm_jax.types import Array, Key
+
+
+class Embedding(nnx.Module):
+    """A vector for each token; rows start normal with variance 1 / features."""
+
+    def __init__(self, vocabulary: int, features: int, rngs: nnx.Rngs, dropout: float = 0.0):
+        draw = nnx.initializers.normal(stddev=features**-0.5)
+        self.table = nnx.Param(draw(rngs.params(), (vocabulary, features)))
+        self.dropout = dropout
+
+    def __call__(
+        self, tokens: Int[Array, "time batch"], key: Key | None = None
+    ) -> Float[Array, "time batch features"]:
+        """The vectors of the tokens; with a key, those of some tokens are zero."""
+        vectors = self.table[...][tokens]
+        return embedding_dropout(key, tokens, vectors, self.table.shape[0], self.dropout)

@@ -1,0 +1,213 @@
+"""Classification of a text into one of several classes."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Float
+
+from lstm_jax import scores
+from lstm_jax.adversarial import Perturbation
+from lstm_jax.cells import LSTM, Cell
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
+from lstm_jax.losses import cross_entropy
+from lstm_jax.metrics import Mean
+from lstm_jax.modules import (
+    Classifier,
+    Embedding,
+    Keys,
+    Noise,
+    Pooling,
+    PoolingKind,
+    Stack,
+    make_softmax,
+    merge,
+    split,
+)
+from lstm_jax.tasks.base import Output, Score, Task
+from lstm_jax.types import Array, Batch, Carry, Key
+
+
+@dataclasses.dataclass(frozen=True)
+class Classification(Task):
+    """Embedding, a stack of recurrent layers in one or both directions, pooling, and a head.
+
+    Sources: Dai and Le 2015 (started from a language model, `pretrained`), Howard and Ruder 2018
+    (pooling, head), Miyato, Dai and Goodfellow 2017 (`perturbation`).
+
+    >>> task = Classification(cell=LSTM(hidden=8), embedding=4)
+    >>> vocabulary = Vocabulary(("good", "bad", "<unk>", "<eos>"), "words", classes=("neg", "pos"))
+    >>> model = task.build(nnx.Rngs(0), vocabulary)
+    >>> model(jnp.zeros((5, 3), jnp.int32), jnp.array([5, 1, 2])).shape
+    (3, 2)
+    """
+
+    cell: Cell | tuple[Cell, ...] = dataclasses.field(default_factory=lambda: LSTM(hidden=128))
+    """The cell of every layer, or one for each layer."""
+    layers: int = 1
+    bidirectional: bool = True
+    """Whether each layer reads from both ends, with a cell for each."""
+    embedding: int = 128
+    """Features of an embedding vector."""
+    pooling: PoolingKind = "concatenated"
+    """How the outputs of all steps become one vector; see `lstm_jax.modules.Pooling`."""
+    head: tuple[int, ...] = ()
+    """Units of rectified layers between the pooled vector and the logits."""
+    dropout: float = 0.0
+    """Probability of dropping an element of what a layer reads, of the last one's output, and of
+    what each layer of the head reads."""
+    variational: bool = False
+    """Whether all steps of a text drop the same elements (Gal and Ghahramani 2016)."""
+    embedding_dropout: float = 0.0
+    """Probability of dropping a word wherever it stands in a batch (Merity et al. 2018)."""
+    word_dropout: float = 0.0
+    """Probability of reading a word as unknown (Dai and Le 2015)."""
+    weight_drop: float = 0.0
+    """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
+    label_smoothing: float = 0.0
+    """The share of the target that is spread evenly over all classes (Szegedy et al. 2016)."""
+    class_weights: tuple[float, ...] | None = None
+    """What the cost of an example of each class is multiplied by; equal if not given."""
+    perturbation: Perturbation | None = None
+    """Adversarial or virtual adversarial training: `Adversarial()`, `VirtualAdversarial()`."""
+    language_modeling: float = 0.0
+    """What the cost of predicting each next token is multiplied by, which is minimized beside."""
+    cutoffs: tuple[int, ...] = ()
+    """As in `LanguageModeling`, for that cost."""
+
+    def __post_init__(self):
+        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,)
+        if isinstance(self.cell, tuple) and len(cells) != self.layers:
+            raise ConfigError(f"layers is {self.layers} but cell has {len(cells)} cells")
+        sizes = (self.layers, self.embedding, *self.head, *(cell.hidden for cell in cells))
+        if min(sizes) < 1:
+            raise ConfigError("layers, embedding, hidden and head must be at least 1")
+        rates = ("dropout", "embedding_dropout", "word_dropout", "weight_drop", "label_smoothing")
+        for name in rates:
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} lies in [0, 1), not {getattr(self, name)}")
+        if self.class_weights is not None and not all(0 < w < 1e9 for w in self.class_weights):
+            raise ConfigError(f"class_weights must be positive, not {self.class_weights}")
+        if not 0 <= self.language_modeling < float("inf"):
+            raise ConfigError(f"language_modeling must not be negative: {self.language_modeling}")
+        if self.language_modeling and self.bidirectional:
+            raise ConfigError(
+                "language_modeling needs bidirectional=False: a backward layer has read what is to "
+                "be predicted"
+            )
+
+    @property
+    def score(self) -> Score:
+        """The share of examples that are classified correctly."""
+        return Score("accuracy", "max")
+
+    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> Classifier:
+        """A classifier into the classes of the vocabulary."""
+        classes = vocabulary.classes
+        if len(classes) < 2:
+            raise ConfigError("the data have no classes: classification needs labelled texts")
+        if self.class_weights is not None and len(self.class_weights) != len(classes):
+            raise ConfigError(
+                f"class_weights has {len(self.class_weights)} values for {len(classes)} classes: "
+                f"{', '.join(classes)}"
+            )
+        if self.word_dropout and vocabulary.unknown is None:
+            raise ConfigError(f"word_dropout: {vocabulary.unit} have no unknown token")
+        size = len(vocabulary)
+        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,) * self.layers
+        embedding = Embedding(size, self.embedding, rngs, self.embedding_dropout)
+        noise = Noise(self.dropout, self.variational, self.weight_drop)
+        stack = Stack(cells, self.embedding, noise, rngs, self.bidirectional)
+        return Classifier(
+            embedding,
+            stack,
+            Pooling(self.pooling, stack.features, self.bidirectional, rngs),
+            (*self.head, len(classes)),
+            rngs,
+            dropout=self.dropout,
+            word_dropout=self.word_dropout,
+            unknown=vocabulary.unknown or 0,
+            softmax=(
+                make_softmax(stack.features, size, self.cutoffs, rngs)
+                if self.language_modeling
+                else None
+            ),
+        )
+
+    def initial_carry(self, batch_size: int) -> tuple[()]:
+        """Nothing: a text does not depend on the batch before."""
+        del batch_size
+        return ()
+
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
+        """Cross entropy of a `LabelledBatch`, the mean over its texts."""
+        tokens, lengths, labels, mask = batch
+        # As many keys as there are parts with noise, and one for the perturbation.
+        *parts, shift_key = [None] * 5 if key is None else jax.random.split(key, 5)
+        keys = Keys(*parts)
+        vectors = model.embed(tokens, keys)
+        outputs = model.read(vectors, lengths, keys)
+        logits = model.classify(outputs, lengths, keys)
+        nats = cross_entropy(logits, labels)
+        weights = mask
+        if self.class_weights is not None:
+            weights = mask * jnp.asarray(self.class_weights, mask.dtype)[labels]
+        total = weights.sum()
+
+        def mean(costs: Array) -> Array:
+            return (weights * costs).sum() / total
+
+        loss = mean(self._smoothed(logits, nats))
+        metrics = {"nats": Mean((mask * nats).sum(), mask.sum())}
+        metrics |= scores.count(logits, labels, mask)
+        if self.perturbation is not None and shift_key is not None:
+            graph, params = split(model)
+            frozen = merge(graph, jax.lax.stop_gradient(params))
+            scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
+
+            def logits_of(reader: Any) -> Any:
+                return lambda vectors: reader.classify(
+                    reader.read(vectors, lengths, keys), lengths, keys
+                )
+
+            costs = self.perturbation.cost(
+                logits_of(model),
+                logits_of(frozen),
+                vectors,
+                lengths,
+                scale,
+                lambda shifted: cross_entropy(shifted, labels),
+                shift_key,
+            )
+            loss = loss + self.perturbation.weight * mean(costs)
+        if self.language_modeling:
+            cost = model.next_token(tokens, outputs, lengths, mask)
+            loss = loss + self.language_modeling * cost.total / jnp.maximum(cost.count, 1)
+            metrics["nats_per_token"] = cost
+        return loss, Output(carry, metrics)
+
+    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
+        """Accuracy, macro F1, cross entropy in nats, expected calibration error, examples."""
+        del vocabulary
+        summary = scores.summarize(metrics)
+        if "nats_per_token" in metrics:
+            summary["nats_per_token"] = metrics["nats_per_token"].compute()
+        return summary | {"examples": int(metrics["nats"].count)}
+
+    def details(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+        """The confusion matrix: a row for each true class, a column for each predicted one."""
+        return {
+            "classes": list(vocabulary.classes),
+            "confusion_matrix": metrics["confusion"].total.astype(int).tolist(),
+        }
+
+    def _smoothed(
+        self, logits: Float[Array, "batch classes"], nats: Float[Array, " batch"]
+    ) -> Float[Array, " batch"]:
+        if not self.label_smoothing:
+            return nats
+        even = -jax.nn.log_softmax(logits).mean(axis=-1)
+        return (1 - self.label_smoothing) * nats + self.label_smoothing * even

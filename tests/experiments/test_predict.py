@@ -1,0 +1,69 @@
+"""`python -m experiments.predict`."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def records(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_file_of_texts_to_json_lines(program, classifier, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("the film was great\n\ndull \u00e9\n")
+    arguments = (f"--workdir={classifier}", f"--input={tmp_path / 'texts.txt'}")
+    code, out, _ = program("predict", *arguments)
+    assert code == 0
+    assert [record["text"] for record in records(out)] == ["the film was great", "", "dull \u00e9"]
+    assert [records(out)[i]["label"] for i in (0, 2)] == ["1", "0"]
+    assert records(out)[0]["probabilities"]["1"] > 0.5
+    output = tmp_path / "out.jsonl"
+    assert program("predict", *arguments, f"--output={output}", "--batch_size=1")[:2] == (0, "")
+    assert [r["label"] for r in records(output.read_text())] == [r["label"] for r in records(out)]
+
+
+def test_standard_input(program, classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b"great\ndull"))
+    monkeypatch.setattr(sys, "stdin", stream)
+    code, out, _ = program("predict", f"--workdir={classifier}")
+    assert (code, [record["label"] for record in records(out)]) == (0, ["1", "0"])
+
+
+def test_json_lines(program, classifier, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"review": "great"}\n\n{"review": "dull", "id": 3}\n')
+    code, out, _ = program("predict", f"--workdir={classifier}", f"--input={path}", "--text=review")
+    assert (code, [record["label"] for record in records(out)]) == (0, ["1", "0"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("texts.txt", b"", "is empty"),
+        ("texts.txt", b"good\nb\xe9d\n", "texts.txt, line 2: not UTF-8 text"),
+        ("texts.jsonl", b'{"text": "a"}\n{"text"\n', "texts.jsonl, line 2: malformed JSON"),
+        ("texts.jsonl", b'{"review": "a"}\n', "line 1: not an object with the field 'text'"),
+        ("texts.jsonl", b'["a"]\n', "line 1: not an object with the field 'text'"),
+        ("texts.jsonl", b'{"text": 3}\n', "line 1: 'text' is not a string"),
+    ],
+)
+def test_bad_input(mistake, classifier, tmp_path: Path, name, content, message) -> None:
+    (tmp_path / name).write_bytes(content)
+    # Good lines may have been classified before a bad one is met, but nothing of them is written.
+    output = tmp_path / "out.jsonl"
+    arguments = (f"--workdir={classifier}", f"--input={tmp_path / name}", f"--output={output}")
+    assert message in mistake("predict", *arguments)
+
+
+def test_mistakes(mistake, classifier, trained, tmp_path: Path) -> None:
+    assert mistake("predict") == "--workdir is missing: give the directory of a run"
+    missing = f"--input={tmp_path / 'none.txt'}"
+    assert "none.txt" in mistake("predict", f"--workdir={classifier}", missing)
+    (tmp_path / "a.txt").write_text("a\n")
+    language_model = mistake("predict", f"--workdir={trained}", f"--input={tmp_path / 'a.txt'}")
+    assert language_model == "LanguageModeling is not a task that classifies texts"
+    changed = mistake("predict", f"--workdir={classifier}", "--config.task.dropout=0")
+    assert changed == "--config.task.dropout: a trained model cannot be changed"

@@ -1,0 +1,103 @@
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from lstm_jax.errors import ConfigError
+from lstm_jax.modules import AdaptiveSoftmax, Softmax, TiedSoftmax, merge, split, structure
+from tests.reference import assert_close, call, drawn, quickly_compiled
+
+HIDDEN, VOCABULARY = 16, 50
+
+SOFTMAXES = {
+    "full": lambda rngs: Softmax(HIDDEN, VOCABULARY, rngs),
+    "tied": lambda rngs: TiedSoftmax(VOCABULARY),
+    "one tail": lambda rngs: AdaptiveSoftmax(HIDDEN, VOCABULARY, (20,), rngs),
+    "two tails, one of them of one token": (
+        lambda rngs: AdaptiveSoftmax(HIDDEN, VOCABULARY, (5, 49), rngs)
+    ),
+}
+each_softmax = pytest.mark.parametrize("build", SOFTMAXES.values(), ids=SOFTMAXES)
+
+TOKENS = {
+    "frequent ones": np.arange(12) % 4,
+    "any": (np.arange(12) * 7 + 3) % VOCABULARY,
+    "rare ones, for which a tail has no room": 49 - np.arange(12) % 3,
+}
+
+
+def random(seed: int, *shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), np.float32)
+
+
+def test_a_softmax_is_affine():
+    model = Softmax(50, 400, nnx.Rngs(0))
+    hidden = random(1, 4, 3, 50)
+    np.testing.assert_allclose(np.std(model.kernel[...]), 50**-0.5, rtol=0.05)
+    model.bias[...] = random(2, 400)
+    expected = hidden @ model.kernel[...] + model.bias[...]
+    np.testing.assert_allclose(model(hidden, jnp.zeros(())), expected, atol=1e-5)
+
+
+def test_a_tied_softmax_uses_the_table_and_teaches_it():
+    model, hidden, table = TiedSoftmax(7), random(1, 4, 3, 4), random(2, 7, 4)
+    assert list(split(model)[1]) == ["bias"]
+    model.bias[...] = random(3, 7)
+    expected = hidden @ table.T + model.bias[...]
+    np.testing.assert_allclose(model(hidden, table), expected, atol=1e-5)
+    weights = random(4, 4, 3, 7)
+    teach = quickly_compiled(jax.grad(lambda table: jnp.sum(weights * model(hidden, table))))
+    gradient = teach(table)
+    np.testing.assert_allclose(gradient, jnp.einsum("tbv,tbh->vh", weights, hidden), atol=1e-5)
+
+
+@each_softmax
+def test_nats_are_minus_the_logarithm_of_probabilities(build: Any) -> None:
+    graph, params = split(drawn(build))
+    hidden, table = random(1, 4, 3, HIDDEN), random(2, VOCABULARY, HIDDEN)
+    weights = random(3, 4, 3)
+
+    def found(params: Any, hidden: Any, tokens: Any) -> Any:
+        nats = merge(graph, params).nats(hidden, tokens, table)
+        return (weights * nats).sum(), nats
+
+    def expected(params: Any, hidden: Any, tokens: Any) -> Any:
+        probabilities = jax.nn.softmax(merge(graph, params)(hidden, table))
+        picked = jnp.take_along_axis(probabilities, tokens[..., None], axis=-1)[..., 0]
+        return -(weights * jnp.log(picked)).sum(), -jnp.log(picked)
+
+    @quickly_compiled
+    def both(*given: Any) -> Any:
+        # Their values, and their gradients by the parameters and the hidden vectors.
+        return [
+            jax.value_and_grad(f, argnums=(0, 1), has_aux=True)(*given) for f in (found, expected)
+        ]
+
+    for tokens in TOKENS.values():
+        one, other = both(params, hidden, jnp.asarray(tokens.reshape(4, 3), jnp.int32))
+        assert_close(one, other, 1e-4)
+
+
+def test_an_adaptive_softmax_gives_probabilities() -> None:
+    softmax = drawn(SOFTMAXES["two tails, one of them of one token"])
+    logits = call(softmax, random(1, 4, 3, HIDDEN), jnp.zeros(()))
+    assert logits.shape == (4, 3, VOCABULARY)
+    np.testing.assert_allclose(jnp.exp(logits).sum(-1), 1, rtol=1e-5)
+
+
+def test_its_tails_read_fewer_and_fewer_features() -> None:
+    _, params = structure(SOFTMAXES["two tails, one of them of one token"])
+    assert jax.tree.map(lambda leaf: leaf.shape, params) == {
+        "head": {"kernel": (HIDDEN, 7), "bias": (7,)},
+        "projections": {0: (HIDDEN, 4), 1: (HIDDEN, 1)},
+        "tails": {0: (4, 44), 1: (1, 1)},
+    }
+
+
+@pytest.mark.parametrize("cutoffs", [(0,), (10, 10), (20, 5), (50,), (5, 60)])
+def test_bad_cutoffs(cutoffs: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"must rise from at least 1 to less than the 50 tokens"):
+        AdaptiveSoftmax(HIDDEN, VOCABULARY, cutoffs, nnx.Rngs(0))
