@@ -20,8 +20,9 @@ class Perturbation(abc.ABC):
     """A shift of all word vectors of a text by a vector of given length.
 
     Source: Miyato, Dai and Goodfellow 2017, "Adversarial training methods for semi-supervised text
-    classification". The paper normalizes the embedding to unit variance; here lengths are measured
-    in the root mean square of an element of the embedding instead, which is the same.
+    classification". The paper normalizes the embedding to unit variance, each word counted as often
+    as it occurs; here lengths are measured in the root mean square of an element of the embedding
+    instead.
 
     Raises:
         ConfigError: a number is not positive.

@@ -171,6 +171,12 @@ def _override(value: Any, annotation: Any, changes: _Changes, name: str) -> Any:
         places |= {part: changed(part, places[part], kinds[part]) for part in inner}
         return tuple(places.values())
     if isinstance(value, Mapping):
+        for part, deeper in inner.items():
+            if value.get(part) is None and any(path for path, _ in deeper):
+                raise ConfigError(
+                    f"{join(name, part)}: {name} maps names to values; for a name with a dot in it "
+                    f"give the whole mapping: {name}={{'a.b': ...}}"
+                )
         items = {part: changed(part, value.get(part), mapped_type(annotation)) for part in inner}
         return convert({**value, **items}, annotation, name)
     part = next(iter(inner))

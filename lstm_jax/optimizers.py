@@ -15,7 +15,16 @@ import optax.contrib
 from jaxtyping import Float
 
 from lstm_jax.errors import ConfigError
-from lstm_jax.schedules import Constant, Decay, Piecewise, Plateau, Schedule, WarmupCosine
+from lstm_jax.parameter_groups import by_group
+from lstm_jax.schedules import (
+    Constant,
+    Decay,
+    Piecewise,
+    Plateau,
+    Schedule,
+    SlantedTriangular,
+    WarmupCosine,
+)
 from lstm_jax.types import Array
 from lstm_jax.values import FrozenDict, suggestion
 
@@ -26,6 +35,7 @@ __all__ = [
     "Piecewise",
     "Plateau",
     "Schedule",
+    "SlantedTriangular",
     "WarmupCosine",
 ]
 
@@ -45,6 +55,13 @@ class Optimizer:
     0.5
     >>> transformation = zaremba.build(steps_per_epoch=100)
 
+    `rates` and `unfreeze` treat groups of parameters differently, for fine-tuning a pretrained
+    model. A group is named by the beginning of the dotted names of its parameters in their nested
+    dict: "stack.layers.0" holds "stack.layers.0.recurrent_kernel". Of several that hold a parameter
+    the longest counts. As names have dots, such a mapping is overridden as a whole.
+
+    >>> tuned = Optimizer(rates={"embedding": 0.1}, unfreeze={"embedding": 2, "stack.layers.0": 1})
+
     Raises:
         ConfigError: no such optimizer or option, or a number outside its range.
     """
@@ -62,9 +79,19 @@ class Optimizer:
     `learning_rate * weight_decay * weight`. None leaves the optimizer's own default."""
     options: Mapping[str, Any] = FrozenDict()
     """Further keyword arguments of the optax function, such as `{"momentum": 0.9}` for "sgd"."""
+    rates: Mapping[str, int | float] = FrozenDict()
+    """By group: what multiplies its learning rate, and the decay of its weights with it. 1 where
+    nothing is said; 0 never trains. With each layer at the rate of the one above divided by 2.6
+    this is the discriminative fine-tuning of Howard and Ruder 2018 (equation 2)."""
+    unfreeze: Mapping[str, int | float] = FrozenDict()
+    """By group: the time in epochs at which it starts to train. Until then its parameters do not
+    change, its gradients do not count for `clip_norm`, and its moments and their bias correction
+    have not begun; the schedule is that of the whole run. With a layer more each epoch, from the
+    last to the first, this is the gradual unfreezing of Howard and Ruder 2018 (section 3.3)."""
 
     def __post_init__(self):
-        object.__setattr__(self, "options", FrozenDict(self.options))
+        for name in ("options", "rates", "unfreeze"):
+            object.__setattr__(self, name, FrozenDict(getattr(self, name)))
         functions = _functions()
         if self.name not in functions:
             raise ConfigError(
@@ -82,6 +109,9 @@ class Optimizer:
             _require(self.clip_norm > 0, "clip_norm", self.clip_norm)
         if self.weight_decay is not None:
             _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay)
+        for name in ("rates", "unfreeze"):
+            for prefix, value in getattr(self, name).items():
+                _require(0 <= value < math.inf, f"{name}: {prefix}", value)
 
     def build(
         self, steps_per_epoch: int, scale: float | Float[Array, ""] = 1.0
@@ -93,31 +123,48 @@ class Optimizer:
 
         Raises:
             ConfigError: the optimizer needs more than gradients and parameters in an update (a line
-                search, the loss), or refuses its options.
+                search, the loss), or refuses its options; `init` says that a group of `rates` or
+                `unfreeze` holds no parameter.
             ValueError: `steps_per_epoch` is below 1.
         """
         if steps_per_epoch < 1:
             raise ValueError(f"an epoch has at least one step, not {steps_per_epoch}")
         _check(self)
-        return self._chain(steps_per_epoch, scale)
+        if not (self.rates or self.unfreeze):
+            return self._ungrouped(steps_per_epoch, scale)
+
+        def group(rate: float, start: int) -> optax.GradientTransformation:
+            return optax.chain(*self._parts(steps_per_epoch, scale * rate, start))
+
+        return _with_plain_state(
+            by_group(group, self.rates, self.unfreeze, steps_per_epoch, self._clipping())
+        )
 
     def learning_rate_at(self, step: int, steps_per_epoch: int, scale: float = 1.0) -> float:
-        """The learning rate at a step, counted from 0."""
+        """The learning rate at a step, counted from 0, of parameters that `rates` does not name."""
         return self.learning_rate * scale * float(self.schedule.multiplier(step, steps_per_epoch))
 
-    def _chain(
+    def _ungrouped(
         self, steps_per_epoch: int, scale: float | Float[Array, ""]
     ) -> optax.GradientTransformationExtraArgs:
+        parts = [*self._clipping(), *self._parts(steps_per_epoch, scale)]
+        return _with_plain_state(optax.chain(*parts))
+
+    def _clipping(self) -> list[optax.GradientTransformation]:
+        return [] if self.clip_norm is None else [optax.clip_by_global_norm(self.clip_norm)]
+
+    def _parts(
+        self, steps_per_epoch: int, scale: float | Float[Array, ""], start: int = 0
+    ) -> list[optax.GradientTransformation]:
+        """The optimizer and what follows it; optax counts its steps from `start` of the run."""
+
         def multiplier(step: Any) -> Float[Array, ""]:
-            return scale * self.schedule.multiplier(step, steps_per_epoch)
+            return scale * self.schedule.multiplier(step + start, steps_per_epoch)
 
         def rate(step: Any) -> Float[Array, ""]:
             return self.learning_rate * multiplier(step)
 
         parts = []
-        if self.clip_norm is not None:
-            parts.append(optax.clip_by_global_norm(self.clip_norm))
-
         function = _functions()[self.name]
         # `muon` has an `adam_weight_decay` too, for the parameters that it leaves to Adam.
         decays = [one for one in _parameters(self.name) if one.endswith("weight_decay")]
@@ -133,7 +180,7 @@ class Optimizer:
         if self.weight_decay is not None and not decays:
             decay = self.weight_decay
             parts.append(optax.add_decayed_weights(lambda step: -decay * rate(step)))
-        return _with_plain_state(optax.chain(*parts))
+        return parts
 
 
 @functools.cache
@@ -157,7 +204,7 @@ def _is_field(option: str) -> bool:
     return option in ("learning_rate", "weight_decay")
 
 
-def _require(holds: bool, name: str, value: float) -> None:
+def _require(holds: bool, name: str, value: int | float) -> None:
     if not holds:
         raise ConfigError(f"{name}: {value!r} is out of range")
 
@@ -174,7 +221,7 @@ def _check(optimizer: Optimizer) -> None:
     }
 
     def update(params: Any) -> Any:
-        transformation = optimizer._chain(1, 1.0)
+        transformation = optimizer._ungrouped(1, 1.0)
         return transformation.update(params, transformation.init(params), params)
 
     try:

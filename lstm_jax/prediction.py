@@ -15,6 +15,9 @@ from lstm_jax.reporting import progress_bar
 from lstm_jax.types import Array, Params
 
 
+_TOKENS_A_SHAPE = 50_000
+
+
 class Prediction(NamedTuple):
     """What a text is classified as."""
 
@@ -123,6 +126,8 @@ def _batches(
     lengths = np.array([len(sequence) for sequence in sequences])
     # No more rows than there are texts, rounded up so that few numbers of them are compiled.
     size = min(batch_size, 1 << (len(sequences) - 1).bit_length())
+    # To compile one more shape takes as long as to compute so many tokens.
+    shapes = min(shapes, 1 + int(lengths.sum()) // _TOKENS_A_SHAPE)
     waiting = None
     for batch in progress_bar(groups.batches(groups.group(lengths, size, shapes)), "predict"):
         members = [sequences[i] for i in batch.members]

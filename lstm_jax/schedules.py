@@ -66,8 +66,8 @@ class Decay(Schedule):
 
     def multiplier(self, step: Step, steps_per_epoch: int) -> Float[Array, ""]:
         """`factor` to the power of how often it applies by now."""
-        since = step - _in_steps(self.after, self.unit, steps_per_epoch)
-        every = _in_steps(self.every, self.unit, steps_per_epoch)
+        since = step - in_steps(self.after, self.unit, steps_per_epoch)
+        every = in_steps(self.every, self.unit, steps_per_epoch)
         times = since // every + 1 if self.staircase else _fraction(since, every)
         times = jnp.maximum(jnp.asarray(times, jnp.float32), 0.0)
         return jnp.power(jnp.float32(self.factor), times)
@@ -97,13 +97,56 @@ class WarmupCosine(Schedule):
 
     def multiplier(self, step: Step, steps_per_epoch: int) -> Float[Array, ""]:
         """The rising line or the falling cosine."""
-        warmup = _in_steps(self.warmup, self.unit, steps_per_epoch)
+        warmup = in_steps(self.warmup, self.unit, steps_per_epoch)
         # Lengths too short to be a step apart still leave a cosine to divide by.
-        cosine = max(_in_steps(self.length, self.unit, steps_per_epoch) - warmup, 1)
+        cosine = max(in_steps(self.length, self.unit, steps_per_epoch) - warmup, 1)
         done = jnp.clip(_fraction(step - warmup, cosine), 0.0, 1.0)
         falling = self.floor + (1.0 - self.floor) * 0.5 * (1.0 + jnp.cos(math.pi * done))
         rising = _fraction(step, max(warmup, 1))
         return jnp.where(jnp.asarray(step) < warmup, rising, falling)
+
+
+@dataclasses.dataclass(frozen=True)
+class SlantedTriangular(Schedule):
+    """A short linear rise to 1, then a long linear fall to `1 / ratio` at time `length`.
+
+    With T and t the length and the time in steps, counted from 0, and the peak at
+    `peak = floor(T * cut)`:
+
+        p = t / peak if t < peak else 1 - (t - peak) / (T - peak)
+        multiplier = (1 + p * (ratio - 1)) / ratio
+
+    The learning rate starts at `1 / ratio` of its highest and stays there after `length`.
+
+    Source: Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification" (2018),
+    equation 3, whose `cut * (1 / cut_frac - 1)` is T - peak unless T * cut had to be rounded.
+
+    >>> schedule = SlantedTriangular(length=100, unit="steps")
+    >>> [round(float(schedule.multiplier(step, 1)), 3) for step in (0, 5, 10, 55, 100, 500)]
+    [0.031, 0.516, 1.0, 0.516, 0.031, 0.031]
+    """
+
+    length: int | float
+    cut: int | float = 0.1
+    """The share of the time in which the learning rate rises."""
+    ratio: int | float = 32
+    """How often the lowest learning rate goes into the highest."""
+    unit: Unit = "epochs"
+
+    def __post_init__(self):
+        _require(self.length > 0, "length must be positive", self.length)
+        _require(0 <= self.cut < 1, "cut must be at least 0 and below 1", self.cut)
+        _require(1 <= self.ratio < math.inf, "ratio must be at least 1 and finite", self.ratio)
+
+    def multiplier(self, step: Step, steps_per_epoch: int) -> Float[Array, ""]:
+        """The rising line or the falling one."""
+        length = in_steps(self.length, self.unit, steps_per_epoch)
+        peak = math.floor(length * self.cut)
+        rising = _fraction(step, max(peak, 1))
+        # A length that rounds to no step at all still leaves a line to divide by.
+        falling = 1.0 - _fraction(step - peak, max(length - peak, 1))
+        height = jnp.maximum(jnp.where(jnp.asarray(step) < peak, rising, falling), 0.0)
+        return (1.0 + height * (self.ratio - 1.0)) / self.ratio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +176,7 @@ class Piecewise(Schedule):
 
     def multiplier(self, step: Step, steps_per_epoch: int) -> Float[Array, ""]:
         """The factor of the piece that `step` lies in."""
-        starts = [_in_steps(one, self.unit, steps_per_epoch) for one in self.boundaries]
+        starts = [in_steps(one, self.unit, steps_per_epoch) for one in self.boundaries]
         piece = sum((jnp.asarray(step) >= start).astype(jnp.int32) for start in starts)
         return jnp.asarray(self.factors, jnp.float32)[piece]
 
@@ -171,8 +214,8 @@ class Plateau(Schedule):
         return scale * self.factor, 0
 
 
-def _in_steps(time: int | float, unit: Unit, steps_per_epoch: int) -> int:
-    """A length in whole steps, so that boundaries are exact; at most what int32 holds."""
+def in_steps(time: int | float, unit: Unit, steps_per_epoch: int) -> int:
+    """A time in whole steps, so that boundaries are exact; at most what int32 holds."""
     return min(round(time * steps_per_epoch if unit == "epochs" else time), 2**31 - 1)
 
 

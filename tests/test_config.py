@@ -267,3 +267,11 @@ def test_a_frozen_dict_cannot_change():
     assert hash(frozen) == hash(FrozenDict({"a": (1, {"b": 2})}))
     with pytest.raises(TypeError):
         frozen["a"] = 1
+
+
+def test_a_name_with_a_dot_in_a_mapping():
+    with pytest.raises(ConfigError, match=r"rates\.stack: rates maps names .* give the whole"):
+        override(Optimizer(), {"rates.stack.layers": 0.1})
+    rates = override(Optimizer(), {"rates": "{'stack.layers': 0.1}"}).rates
+    assert dict(rates) == {"stack.layers": 0.1}
+    assert dict(override(Optimizer(), {"rates.stack": 0.1}).rates) == {"stack": 0.1}

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.metrics import Mean, bits_per_character, perplexity
+from lstm_jax.metrics import Mean, Sum, bits_per_character, perplexity
 
 
 def test_a_merged_mean_is_the_mean_over_all_examples():
@@ -56,3 +56,12 @@ def test_perplexity_is_the_number_of_equally_likely_tokens():
 def test_bits():
     assert bits_per_character(math.log(256)) == pytest.approx(8)
     assert math.isnan(bits_per_character(math.nan))
+
+
+def test_sums_add_up_exactly_on_the_host():
+    large, one = (Sum(jnp.full((2, 2), value, jnp.float32)) for value in (2**24, 1))
+    assert large.merge(one).total.tolist() == [[2**24] * 2] * 2
+    host = large.to_host().merge(one.to_host())
+    assert host.total.tolist() == [[2**24 + 1] * 2] * 2
+    assert host.total.dtype == np.float64
+    assert isinstance(jax.jit(Sum.merge)(large, one), Sum)

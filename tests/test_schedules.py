@@ -1,11 +1,20 @@
 """Schedules by epochs and by steps, at the steps where they change."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import optax
 import pytest
 
-from lstm_jax.schedules import Constant, Decay, Piecewise, Plateau, WarmupCosine
+from lstm_jax.schedules import (
+    Constant,
+    Decay,
+    Piecewise,
+    Plateau,
+    SlantedTriangular,
+    WarmupCosine,
+)
 
 ZAREMBA = {  # factor, epochs at the full rate; the rates of the epochs around the first decay
     "small": (Decay(0.5, after=4), [1, 1, 1, 1, 0.5, 0.25, 0.125]),
@@ -53,6 +62,32 @@ def test_no_warmup_starts_at_the_full_rate():
     assert float(WarmupCosine(0, 5).multiplier(100, 20)) == pytest.approx(0.0, abs=1e-7)
 
 
+@pytest.mark.parametrize("step", [0, 1, 19, 20, 21, 110, 199, 200])
+def test_slanted_triangles_are_those_of_howard_and_ruder(step):
+    cut_frac, ratio, length = 0.1, 32, 200
+    cut = math.floor(length * cut_frac)
+    p = step / cut if step < cut else 1 - (step - cut) / (cut * (1 / cut_frac - 1))
+    expected = (1 + p * (ratio - 1)) / ratio
+    for ours in (
+        SlantedTriangular(200, unit="steps").multiplier(step, 7),
+        SlantedTriangular(4, cut=0.1, ratio=32).multiplier(step, 50),
+    ):
+        assert float(ours) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("cut", [0, 0.01, 0.1, 0.37, 0.99])
+@pytest.mark.parametrize("length", [1, 7, 100])
+def test_a_slanted_triangle_has_one_peak_and_ends_at_its_floor(length, cut):
+    schedule = SlantedTriangular(length, cut, ratio=8, unit="steps")
+    factors = [float(schedule.multiplier(step, 3)) for step in range(length + 3)]
+    peak = math.floor(length * cut)
+    assert factors[peak] == max(factors) == 1.0
+    assert factors[:peak] == sorted(factors[:peak])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    assert factors[length:] == pytest.approx([1 / 8] * 3)
+    assert factors[0] == pytest.approx(1.0 if peak == 0 else 1 / 8)
+
+
 def test_piecewise_changes_at_its_boundaries():
     schedule = Piecewise(boundaries=(1.0, 2.5), factors=(1.0, 0.25, 4.0))
     factors = [float(schedule.multiplier(step, 10)) for step in (0, 9, 10, 24, 25, 1000)]
@@ -68,6 +103,8 @@ SCHEDULES = [
     Decay(staircase=False),
     Decay(after=10**9),
     WarmupCosine(1, 3),
+    SlantedTriangular(3, cut=0.5),
+    SlantedTriangular(0.01),
     Piecewise((1.0,), (1.0, 0.5)),
     Plateau(),
 ]
@@ -101,6 +138,9 @@ def test_plateau_waits_for_more_than_its_patience():
         (lambda: WarmupCosine(3, 3), "length must be longer than warmup, not 3"),
         (lambda: WarmupCosine(-1, 3), "warmup must not be negative, not -1"),
         (lambda: WarmupCosine(1, 3, floor=2.0), "floor must lie between 0 and 1, not 2.0"),
+        (lambda: SlantedTriangular(0), "length must be positive, not 0"),
+        (lambda: SlantedTriangular(1, cut=1.0), "cut must be at least 0 and below 1, not 1.0"),
+        (lambda: SlantedTriangular(1, ratio=0.5), "ratio must be at least 1 and finite, not 0.5"),
         (lambda: Piecewise((1.0,), (1.0,)), "there must be one factor more than boundaries"),
         (lambda: Piecewise((2.0, 1.0), (1.0,) * 3), "boundaries must be positive and rise"),
         (lambda: Plateau(factor=1.0), "factor must lie between 0 and 1, not 1.0"),

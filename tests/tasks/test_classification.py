@@ -1,0 +1,263 @@
+"""The loss of a classifier, and what has no part in it."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from lstm_jax.adversarial import Adversarial, VirtualAdversarial
+from lstm_jax.cells import LSTM, SimpleRNN
+from lstm_jax.data import LabelledBatch, Vocabulary
+from lstm_jax.errors import ConfigError
+from lstm_jax.modules import merge, split, structure
+from lstm_jax.tasks import Classification
+from tests.reference import assert_close, drawn, quickly_compiled
+
+CLASSES = ("bad", "dull", "good")
+VOCABULARY = Vocabulary((*"abcdefg", "<eos>", "<unk>"), "words", classes=CLASSES)
+TASK = Classification(cell=SimpleRNN(hidden=3), embedding=4)
+LM = dataclasses.replace(TASK, bidirectional=False, language_modeling=0.5)
+KEY = jax.random.key(0)
+TIME, BATCH, MASKED = 6, 5, 3
+
+
+def batch(seed: int = 0) -> LabelledBatch:
+    """Texts, of which one only fills the batch up."""
+    random = np.random.default_rng(seed)
+    tokens = random.integers(len(VOCABULARY), size=(TIME, BATCH)).astype(np.int32)
+    lengths = np.array([6, 1, 4, 2, 5], np.int32)
+    mask = np.ones(BATCH, np.float32)
+    mask[MASKED] = 0
+    return LabelledBatch(tokens, lengths, np.array([0, 2, 1, 0, 2], np.int32), mask)
+
+
+@functools.cache
+def first(task: Classification) -> tuple[Any, Any]:
+    """The structure and the parameters, which are the same whatever the noise."""
+    return split(drawn(lambda rngs: task.build(rngs, VOCABULARY)))
+
+
+@functools.partial(quickly_compiled, static_argnums=(0, 1))
+def differentiated(task: Classification, graph: Any, params: Any, given: Any, key: Any) -> Any:
+    """((loss, (metrics, logits without noise)), gradient)"""
+
+    def loss(params: Any) -> Any:
+        model = merge(graph, params)
+        value, output = task.loss(model, given, (), key)
+        assert output.carry == task.initial_carry(BATCH) == ()
+        return value, (output.metrics, model(given.inputs, given.lengths))
+
+    return jax.value_and_grad(loss, has_aux=True)(params)
+
+
+def results(task: Classification, given: LabelledBatch | None = None, key: Any = None) -> Any:
+    return differentiated(task, *first(task), batch() if given is None else given, key)
+
+
+@functools.partial(quickly_compiled, static_argnums=(0, 1))
+def valued(task: Classification, graph: Any, params: Any, given: Any, key: Any) -> Any:
+    return task.loss(merge(graph, params), given, (), key)[0]
+
+
+def loss_of(task: Classification, key: Any = None) -> float:
+    return float(valued(task, *first(task), batch(), key))
+
+
+# ---- loss ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "smoothing"), [(None, 0.0), ((1.0, 2.0, 0.5), 0.2)], ids=["plain", "weighted"]
+)
+def test_the_loss_by_hand(weights, smoothing):
+    task = dataclasses.replace(TASK, class_weights=weights, label_smoothing=smoothing)
+    given = batch()
+    (loss, (metrics, logits)), gradient = results(task, given)
+    minus_log = np.log(np.exp(logits).sum(axis=1, keepdims=True)) - logits
+    total, share, nats, right = 0.0, 0.0, 0.0, 0
+    for row in set(range(BATCH)) - {MASKED}:
+        label = given.labels[row]
+        weight = 1.0 if weights is None else weights[label]
+        cost = (1 - smoothing) * minus_log[row, label] + smoothing * minus_log[row].mean()
+        total, share = total + weight * cost, share + weight
+        nats += minus_log[row, label]
+        right += int(np.argmax(logits[row]) == label)
+    np.testing.assert_allclose(loss, total / share, rtol=1e-5)
+    # What is measured knows neither weights nor smoothing.
+    assert metrics.keys() == {"nats", "accuracy", "confusion", "calibration"}
+    np.testing.assert_allclose(metrics["nats"].total, nats, rtol=1e-5)
+    assert (metrics["accuracy"].total, metrics["accuracy"].count) == (right, BATCH - 1)
+    assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"class_weights": (1.0, 2.0, 0.5), "label_smoothing": 0.2}, None),
+        ({"perturbation": Adversarial(0.5)}, KEY),
+        ({"bidirectional": False, "language_modeling": 0.5}, None),
+    ],
+    ids=["weighted", "perturbed", "language modeling"],
+)
+def test_masked_rows_change_neither_loss_nor_gradient(changes, key):
+    task = dataclasses.replace(TASK, **changes)
+    given = batch()
+    arrays = [array.copy() for array in given]
+    arrays[0][:, MASKED], arrays[1][MASKED], arrays[2][MASKED] = 3, 5, 2
+    (loss, (metrics, _)), gradient = results(task, given, key)
+    (other, (other_metrics, _)), other_gradient = results(task, LabelledBatch(*arrays), key)
+    assert_close((other, other_gradient), (loss, gradient), 1e-6)
+    assert_close(jax.tree.leaves(other_metrics), jax.tree.leaves(metrics), 1e-6)
+    counted = given._replace(mask=np.ones(BATCH, np.float32))
+    assert abs(results(task, counted, key)[0][0] - loss) > 1e-3
+
+
+def test_padding_changes_neither_loss_nor_gradient():
+    given = batch()
+    inside = np.arange(TIME)[:, None] < given.lengths
+    garbage = given._replace(inputs=np.where(inside, given.inputs, 7).astype(np.int32))
+    assert np.any(garbage.inputs != given.inputs)
+    assert_close(results(TASK, garbage), results(TASK, given), 0.0)
+
+
+def test_a_language_model_may_be_trained_beside():
+    given = batch()
+    graph, params = first(LM)
+    (loss, (metrics, logits)), gradient = results(LM, given)
+    labels = -jax.nn.log_softmax(logits)[np.arange(BATCH), given.labels]
+    model, softmax = merge(graph, params), params["softmax"]
+    read = quickly_compiled(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
+    outputs = read(given.inputs, given.lengths)
+    costs = -jax.nn.log_softmax(outputs @ softmax["kernel"] + softmax["bias"])
+    rows = [row for row in range(BATCH) if row != MASKED]
+    tokens = [
+        costs[step - 1, row, given.inputs[step, row]]
+        for row in rows
+        for step in range(1, given.lengths[row])
+    ]
+    np.testing.assert_allclose(loss, labels[rows].mean() + 0.5 * np.mean(tokens), rtol=1e-5)
+    assert metrics["nats_per_token"].count == len(tokens) == 5 + 0 + 3 + 4
+    np.testing.assert_allclose(metrics["nats_per_token"].compute(), np.mean(tokens), rtol=1e-5)
+    assert np.abs(gradient["softmax"]["kernel"]).max() > 0
+    _, adaptive = first(dataclasses.replace(LM, cutoffs=(4,)))
+    assert adaptive["softmax"].keys() == {"head", "projections", "tails"}
+    assert "softmax" not in first(TASK)[1]
+
+
+# ---- noise --------------------------------------------------------------------------------------
+
+NOISY = dataclasses.replace(
+    TASK,
+    dropout=0.5,
+    variational=True,
+    embedding_dropout=0.3,
+    word_dropout=0.3,
+    weight_drop=0.5,
+    perturbation=VirtualAdversarial(),
+)
+
+
+def test_noise_comes_from_the_key():
+    quiet, one, same, other = (
+        loss_of(NOISY, key) for key in (None, KEY, jax.random.key(0), jax.random.key(1))
+    )
+    assert quiet == pytest.approx(loss_of(TASK), rel=1e-6)
+    assert one == same
+    assert len({quiet, one, other}) == 3
+
+
+def test_a_perturbed_text_meets_the_same_dropout():
+    dropped = dataclasses.replace(TASK, dropout=0.5)
+    small = {"epsilon": 1e-6}
+    alone, adversarial, virtual = (
+        loss_of(dataclasses.replace(dropped, perturbation=perturbation), KEY)
+        for perturbation in (None, Adversarial(**small, weight=3.0), VirtualAdversarial(**small))
+    )
+    assert adversarial == pytest.approx(4 * alone, rel=1e-4)
+    assert virtual == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_perturbation_costs_more_the_longer_it_is():
+    clean = loss_of(TASK)
+    losses = [
+        loss_of(dataclasses.replace(TASK, perturbation=kind(epsilon=0.5)), KEY)
+        for kind in (Adversarial, VirtualAdversarial)
+    ]
+    assert losses[0] > 2.02 * clean
+    assert losses[1] > clean + 0.001
+
+
+# ---- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cell": (LSTM(),), "layers": 2}, "layers is 2 but cell has 1 cells"),
+        *(
+            (wrong, "layers, embedding, hidden and head must be at least 1")
+            for wrong in (
+                {"layers": 0},
+                {"cell": (), "layers": 0},
+                {"embedding": 0},
+                {"cell": LSTM(hidden=0)},
+                {"head": (3, 0)},
+            )
+        ),
+        *(
+            ({name: value}, f"{name} lies in [0, 1), not {value}")
+            for name in ("dropout", "embedding_dropout", "word_dropout", "weight_drop")
+            for value in (1.0, -0.1)
+        ),
+        ({"label_smoothing": float("nan")}, "label_smoothing lies in [0, 1), not nan"),
+        ({"class_weights": (1.0, 0.0)}, "class_weights must be positive, not (1.0, 0.0)"),
+        (
+            {"language_modeling": -1.0, "bidirectional": False},
+            "language_modeling must not be negative: -1.0",
+        ),
+        (
+            {"language_modeling": float("nan"), "bidirectional": False},
+            "language_modeling must not be negative: nan",
+        ),
+        (
+            {"language_modeling": 0.1},
+            "language_modeling needs bidirectional=False: a backward layer has read what is to be "
+            "predicted",
+        ),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused(wrong, message):
+    with pytest.raises(ConfigError) as caught:
+        Classification(**wrong)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("task", "vocabulary", "message"),
+    [
+        (
+            TASK,
+            dataclasses.replace(VOCABULARY, classes=()),
+            "the data have no classes: classification needs labelled texts",
+        ),
+        (
+            dataclasses.replace(TASK, class_weights=(1.0, 2.0)),
+            VOCABULARY,
+            "class_weights has 2 values for 3 classes: bad, dull, good",
+        ),
+        (
+            dataclasses.replace(TASK, word_dropout=0.1),
+            dataclasses.replace(Vocabulary.build([], "bytes"), classes=CLASSES),
+            "word_dropout: bytes have no unknown token",
+        ),
+    ],
+    ids=["no classes", "class weights", "word dropout"],
+)
+def test_what_does_not_fit_the_data_is_refused(task, vocabulary, message):
+    with pytest.raises(ConfigError) as caught:
+        structure(lambda rngs: task.build(rngs, vocabulary))
+    assert str(caught.value) == message

@@ -1,0 +1,121 @@
+"""What is measured of a classifier, and that it learns."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_jax import training
+from lstm_jax.cells import LSTM, SimpleRNN
+from lstm_jax.data import LabelledTexts, Vocabulary
+from lstm_jax.metrics import Mean, Sum
+from lstm_jax.modules import merge, split
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.tasks import Classification
+from tests.data.sources import LabelledDocuments
+from tests.reference import drawn, quickly_compiled
+
+CLASSES = ("bad", "dull", "good")
+TASK = Classification(cell=SimpleRNN(hidden=3), embedding=4)
+OPTIMIZER = Optimizer("adam", learning_rate=0.03)
+
+
+def documents(count: int, seed: int) -> tuple[tuple[str, str], ...]:
+    """Texts whose class is that of the one word in them that is one."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        words = random.choice(list("abcdefg"), size=random.integers(0, 9)).tolist()
+        label = random.choice(CLASSES)
+        words.insert(random.integers(len(words) + 1), label)
+        found.append((" ".join(words), str(label)))
+    return tuple(found)
+
+
+DATA = LabelledTexts(
+    LabelledDocuments(documents(90, 0), documents(40, 1)), "words", batch_size=8, groups=2
+)
+
+
+def test_figures_and_predictions_do_not_depend_on_the_batch():
+    dataset = DATA.open(DATA.build_vocabulary())
+    graph, params = split(drawn(lambda rngs: TASK.build(rngs, dataset.vocabulary)))
+
+    @quickly_compiled
+    def run(params: Any, given: Any) -> Any:
+        model = merge(graph, params)
+        return model(given.inputs, given.lengths), TASK.loss(model, given, (), None)[1].metrics
+
+    figures, details, predictions = [], [], []
+    for size in (1, 7, 64):
+        logits = {}
+
+        def step(params: Any, carry: Any, given: Any, logits: Any = logits) -> Any:
+            values, metrics = run(params, given)
+            for row in np.flatnonzero(given.mask):
+                text = given.inputs[: given.lengths[row], row]
+                logits[tuple(text.tolist())] = np.asarray(values[row])
+            return carry, metrics
+
+        batches = dataset.evaluation("validation", size)
+        sums = training.evaluate(TASK, step, params, batches)
+        figures.append(TASK.summarize(sums, dataset.vocabulary))
+        details.append(TASK.details(sums, dataset.vocabulary))
+        predictions.append({text: int(values.argmax()) for text, values in logits.items()})
+    assert predictions[0] == predictions[1] == predictions[2]
+    assert details[0] == details[1] == details[2]
+    for name in ("accuracy", "macro_f1", "examples"):
+        assert figures[0][name] == figures[1][name] == figures[2][name]
+    for other in figures[1:]:
+        assert other == pytest.approx(figures[0], rel=1e-5)
+    assert figures[0]["examples"] == 40
+    assert np.sum(details[0]["confusion_matrix"]) == 40
+    right = np.trace(details[0]["confusion_matrix"])
+    assert 0 < figures[0]["accuracy"] == right / 40 < 1
+
+
+def test_figures_and_details_are_named():
+    vocabulary = Vocabulary(("<unk>",), "words", classes=("bad", "good"))
+    sums = {
+        "accuracy": Mean(3.0, 4.0),
+        "nats": Mean(2.0, 4.0),
+        "confusion": Sum(np.array([[2.0, 1.0], [0.0, 1.0]])),
+        "calibration": Sum(np.array([[4.0, 2.0, 3.0]])),
+    }
+    assert TASK.summarize(sums, vocabulary) == {
+        "accuracy": 0.75,
+        "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
+        "nats": 0.5,
+        "calibration_error": 0.25,
+        "examples": 4,
+    }
+    beside = sums | {"nats_per_token": Mean(6.0, 3)}
+    assert TASK.summarize(beside, vocabulary)["nats_per_token"] == 2
+    assert TASK.details(sums, vocabulary) == {
+        "classes": ["bad", "good"],
+        "confusion_matrix": [[2, 1], [0, 1]],
+    }
+    assert TASK.score.improves(0.9, 0.8)
+    assert TASK.score.metric == "accuracy"
+
+
+# ---- training -----------------------------------------------------------------------------------
+
+
+def test_it_learns_and_compiles_one_program_for_each_shape():
+    task = Classification(cell=LSTM(hidden=6), bidirectional=False, embedding=6, pooling="max")
+    prepared = training.prepare(task, DATA, OPTIMIZER, seed=0)
+    state, losses, shapes = prepared.state, [], set()
+    for step in range(60):
+        given = training.stack([prepared.dataset.batch(step)])
+        shapes.add(given.inputs.shape)
+        state, report = prepared.train_steps(state, given)
+        losses.append(training.check_report(report, step))
+    assert losses[-1] < losses[0] / 10
+    assert prepared.train_steps._cache_size() == len(shapes) == 2
+    batches = prepared.dataset.evaluation("validation")
+    sums = training.evaluate(task, prepared.eval_step, state.params, batches)
+    assert task.summarize(sums, prepared.vocabulary)["accuracy"] == 1.0
+    assert prepared.eval_step._cache_size() <= 2
+    summary = training.summarize(state, task, OPTIMIZER, prepared.vocabulary, 12)
+    assert summary["examples"] == sum(prepared.dataset.batch(i).mask.sum() for i in range(60))
