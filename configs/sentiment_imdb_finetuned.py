@@ -1,8 +1,7 @@
 """IMDB reviews as good or bad, by a classifier that starts from a language model of reviews.
 
     python -m experiments.train --config=configs/lm_imdb.py --workdir=runs/lm_imdb
-    python -m experiments.train --config=configs/sentiment_imdb_finetuned.py \
-        --workdir=runs/sentiment_imdb_finetuned
+    python -m experiments.train --config=configs/sentiment_imdb_finetuned.py --workdir=runs/tuned
 
 `--config.task.pretrained=...` names another language model's run. The layers start to train from
 the top down, the lower ones at lower learning rates (Howard and Ruder 2018); words are shifted

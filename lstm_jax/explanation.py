@@ -11,10 +11,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
+from lstm_jax.data.groups import MOST_TOKENS
+from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.tokenization import Span
+from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Graph, merge, split
-from lstm_jax.prediction import logits_of
+from lstm_jax.prediction import logits_of, to_predictions
 from lstm_jax.types import Array, Params
+from lstm_jax.values import suggestion
 
 _ROWS = 16
 """Points of the path that are computed side by side."""
@@ -98,54 +103,84 @@ class Explanation:
 
 def explain(
     model: Any,
-    classes: int,
-    tokens: Int[np.ndarray, " length"],
+    vocabulary: Vocabulary,
+    data: LabelledTexts,
+    text: str,
+    label: str | None,
+    tolerance: float,
+) -> Explanation:
+    """What each word of a text contributes to its classification; see `Run.explain`.
+
+    Source: Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks" (equation 1).
+
+    Raises:
+        ConfigError: there is no such class, or the tolerance is not positive.
+    """
+    classes, start = vocabulary.classes, vocabulary.start
+    if label is not None and label not in classes:
+        raise ConfigError(f"label: no class {label!r}{suggestion(label, classes)}")
+    if not tolerance > 0:
+        raise ConfigError(f"tolerance must be positive, not {tolerance}")
+    tokens = vocabulary.encode(text)
+    sequence = data.sequence(tokens, start)
+    without = [np.delete(sequence, place) for place in range(1, len(sequence))]
+    logits = logits_of(
+        model, len(classes), [sequence, *without], batch_size=64, shapes=1, fill=start
+    )
+    prediction = to_predictions(classes, logits[:1])[0]
+    label = prediction.label if label is None else label
+    target = classes.index(label)
+    gradients, logit, baseline = _integrate(model, sequence, target, tolerance, start)
+    contributions = np.zeros((2, len(tokens)))
+    contributions[:, data.kept(len(tokens))] = gradients, logits[0, target] - logits[1:, target]
+    return Explanation(
+        text=text,
+        label=label,
+        probability=prediction.probabilities[label],
+        logit=logit,
+        baseline_logit=baseline,
+        spans=tuple(vocabulary.spans(text)),
+        integrated_gradients=contributions[0],
+        leave_one_out=contributions[1],
+    )
+
+
+def _integrate(
+    model: Any,
+    sequence: Int[np.ndarray, " length"],
     target: int,
-    *,
     tolerance: float,
     fill: int,
-) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """The contributions of all tokens but the first to the logit of class `target`.
+) -> tuple[Float[np.ndarray, " words"], float, float]:
+    """Integrated gradients of all tokens but the first; the logit at both ends of the path.
 
-    Args:
-        model: a `Classifier`.
-        classes: how many it tells apart.
-        tokens: the start token and those of the text.
-        target: the class.
-        tolerance: how far the sum of the integrated gradients may be from the change of the logit,
-            relative to it or, if that is larger, to 1.
-        fill: what stands in the padding.
-
-    Returns:
-        Integrated gradients, contributions by leaving one out, the logit, the baseline's logit.
-
-    Source: Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks" (equation 1;
-    the integral by Gauss-Legendre quadrature, with twice as many points until it is exact enough).
+    The integral is taken by Gauss-Legendre quadrature, with twice as many points until the sum is
+    near enough to the change of the logit.
     """
     graph, params = split(model)
     # Lengths are rounded up, so that few of them are compiled; padding changes nothing.
-    padded = np.full(max(16, 1 << (len(tokens) - 1).bit_length()), fill, np.int32)
-    padded[: len(tokens)] = tokens
-    gradients = functools.partial(_gradients, graph, params, padded, np.int32(len(tokens)), target)
-    # Points at both ends of the path, whose logits are all that is wanted of them.
-    ends = gradients(np.r_[0.0, np.ones(_ROWS - 1)].astype(np.float32), np.zeros(_ROWS, np.float32))
-    baseline, logit = float(ends[1][0]), float(ends[1][1])
-    points, contributions = _ROWS, np.zeros(len(padded))
+    padded = np.full(max(16, 1 << (len(sequence) - 1).bit_length()), fill, np.int32)
+    padded[: len(sequence)] = sequence
+    rows = max(1, min(_ROWS, MOST_TOKENS // len(padded)))
+    at_points = functools.partial(
+        _gradients, graph, params, padded, np.int32(len(sequence)), np.int32(target)
+    )
+    nothing = np.zeros(rows, np.float32)
+    baseline, logit = (float(at_points(nothing + end, nothing)[1][0]) for end in (0, 1))
+    points, contributions = rows, np.zeros(len(padded))
     while points <= _MOST_POINTS:
         nodes, weights = np.polynomial.legendre.leggauss(points)
         contributions = np.zeros(len(padded))
-        for begin in range(0, points, _ROWS):
-            part = slice(begin, begin + _ROWS)
+        for begin in range(0, points, rows):
+            part = slice(begin, begin + rows)
             at, weight = (nodes[part] + 1) / 2, weights[part] / 2
             given = at.astype(np.float32), weight.astype(np.float32)
-            contributions += np.asarray(gradients(*given)[0], np.float64)
+            contributions += np.asarray(at_points(*given)[0], np.float64)
         change = logit - baseline
         if abs(contributions.sum() - change) <= tolerance * max(1.0, abs(change)):
             break
         points *= 2
-    without = [np.delete(tokens, place) for place in range(1, len(tokens))]
-    left = logits_of(model, classes, without, batch_size=64, shapes=1, fill=fill)[:, target]
-    return contributions[1 : len(tokens)], logit - left, logit, baseline
+    return contributions[1 : len(sequence)], logit, baseline
 
 
 @functools.partial(jax.jit, static_argnums=0)

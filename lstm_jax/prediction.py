@@ -14,7 +14,6 @@ from lstm_jax.modules import Graph, merge, split
 from lstm_jax.reporting import progress_bar
 from lstm_jax.types import Array, Params
 
-
 _TOKENS_A_SHAPE = 50_000
 
 
@@ -91,6 +90,13 @@ def predict(
     """
     options = {"batch_size": batch_size, "shapes": shapes, "fill": fill}
     logits = logits_of(model, len(classes), sequences, **options)
+    return to_predictions(classes, logits)
+
+
+def to_predictions(
+    classes: tuple[str, ...], logits: Float[np.ndarray, "texts classes"]
+) -> Predictions:
+    """Logits as probabilities of named classes."""
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return Predictions(classes, exponents / exponents.sum(axis=1, keepdims=True))
 

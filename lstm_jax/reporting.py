@@ -122,7 +122,7 @@ class Reporter:
 
     def message(self, text: str) -> None:
         """Prints a line above the bar."""
-        tqdm.write(text, file=sys.stderr)
+        say(text)
         self._resume_clock()
 
     def curves(self, metrics: Mapping[str, Mapping[str, np.ndarray]]) -> None:
@@ -278,6 +278,11 @@ class _EventFile:
             with contextlib.suppress(OSError):
                 self.close()
             raise storage_error(self._path, error) from error
+
+
+def say(text: str) -> None:
+    """Prints a line to people, above the bar if there is one."""
+    tqdm.write(text, file=sys.stderr)
 
 
 def progress_bar(batches: Iterable[_T], title: str) -> Iterable[_T]:

@@ -24,12 +24,11 @@ from lstm_jax.explanation import Explanation, explain
 from lstm_jax.files import expand_user
 from lstm_jax.modules import Graph, merge, structure
 from lstm_jax.prediction import Predictions, predict
-from lstm_jax.reporting import progress_bar
+from lstm_jax.reporting import progress_bar, say
 from lstm_jax.tasks.base import Score
 from lstm_jax.training import evaluate, make_eval_step
 from lstm_jax.transfer import Origin
 from lstm_jax.types import Params
-from lstm_jax.values import suggestion
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +108,9 @@ class Run:
             if not name.startswith("data."):
                 raise ConfigError(f"{name}: an evaluation can only change fields of data")
         data = override(self.experiment, changes or {}).data
-        batches = data.open(self.vocabulary).evaluation(split, batch_size)
+        dataset = data.open(self.vocabulary)
+        batches = dataset.evaluation(split, batch_size)
+        say(dataset.describe(split))
         task = self.experiment.task
         eval_step = make_eval_step(task, self._graph)
         sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
@@ -167,36 +168,11 @@ class Run:
                 logit, relative to it or, if that is larger, to 1.
 
         Raises:
-            ConfigError: the run is not of a classifier, or has no such class.
+            ConfigError: the run is not of a classifier, it has no such class, or the tolerance is
+                not positive.
         """
         data = self._labelled_texts()
-        classes, start = self.vocabulary.classes, self.vocabulary.start
-        if label is not None and label not in classes:
-            raise ConfigError(f"label: no class {label!r}{suggestion(label, classes)}")
-        prediction = self.predict([text])[0]
-        label = prediction.label if label is None else label
-        tokens = self.vocabulary.encode(text)
-        read = data.kept(len(tokens))
-        gradients, left_out, logit, baseline = explain(
-            self.model,
-            len(classes),
-            data.sequence(tokens, start),
-            classes.index(label),
-            tolerance=tolerance,
-            fill=start,
-        )
-        everywhere = np.zeros((2, len(tokens)))
-        everywhere[:, read] = gradients, left_out
-        return Explanation(
-            text=text,
-            label=label,
-            probability=prediction.probabilities[label],
-            logit=logit,
-            baseline_logit=baseline,
-            spans=tuple(self.vocabulary.spans(text)),
-            integrated_gradients=everywhere[0],
-            leave_one_out=everywhere[1],
-        )
+        return explain(self.model, self.vocabulary, data, text, label, tolerance)
 
     def _labelled_texts(self) -> LabelledTexts:
         """The config of the data of a classifier."""

@@ -8,8 +8,10 @@ import jax
 
 from lstm_jax import checkpoints, run_directory, training
 from lstm_jax.experiment import Experiment
+from lstm_jax.finite import check_report, check_state
 from lstm_jax.interruption import Interruption
 from lstm_jax.memory import keep_freed_memory
+from lstm_jax.progress import update_progress
 from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
 from lstm_jax.run import Run, open_origin, open_run
 
@@ -113,7 +115,7 @@ class _Loop:
         metrics = self.task.summarize(sums, self.vocabulary)
         self._record("validation", metrics)
         value = metrics[score.metric]
-        progress = training.update_progress(progress, score, self.optimizer, self.step, value)
+        progress = update_progress(progress, score, self.optimizer, self.step, value)
         self.state, self.is_saved = self.state._replace(progress=progress), False
         self.reporter.message(describe_evaluation(self.step, self.step / self.epoch, metrics))
         self.reporter.curves(run_directory.read_metrics(self.directory.path))
@@ -121,7 +123,7 @@ class _Loop:
     def _save(self) -> None:
         path = self.directory.checkpoints
         if not self.is_saved:
-            training.check_state(self.state)
+            check_state(self.state)
             self.log.sync()
             metadata = {"metrics_size": self.log.size, "data": self.digest}
             checkpoints.save(path, self.step, self.state, metadata)
@@ -138,7 +140,7 @@ class _Loop:
         loss, step = 0.0, self.step
         for part in training.stacks([self.dataset.batch(step + i) for i in range(count)]):
             self.state, report = self.train_steps(self.state, part)
-            loss = training.check_report(report, step)
+            loss = check_report(report, step)
             step += len(report.loss)
         self.step, self.is_saved = self.step + count, False
         self.reporter.step(self.step, self.dataset.items_per_batch * count, loss=loss)

@@ -8,33 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
-from lstm_jax.errors import NonFiniteError
 from lstm_jax.metrics import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import Plateau
-from lstm_jax.tasks.base import Score, Task
+from lstm_jax.progress import Progress, first_progress
+from lstm_jax.tasks.base import Task
 from lstm_jax.transfer import Origin, adopt, describe_adopted
 from lstm_jax.types import Array, Batch, Carry, Key, Params
 
 GRADIENT_NORM = "gradient_norm"
-
-
-class Progress(NamedTuple):
-    """What the loop decides by; it changes at evaluations only."""
-
-    evaluated_step: Int[Array, ""]
-    """The step of the last evaluation, 0 before the first."""
-    best_step: Int[Array, ""]
-    best_score: Float[Array, ""]
-    evaluations_since_best: Int[Array, ""]
-    plateau_evaluations: Int[Array, ""]
-    """Evaluations without improvement since the learning rate was last lowered."""
-    learning_rate_scale: Float[Array, ""]
 
 
 class TrainState(NamedTuple):
@@ -148,14 +134,7 @@ def init_state(
         optimizer_state=optimizer.build(steps_per_epoch).init(params),
         carry=carry,
         metrics=zeros_like(jax.eval_shape(metrics, params, batch)),
-        progress=Progress(
-            evaluated_step=jnp.zeros((), jnp.int32),
-            best_step=jnp.zeros((), jnp.int32),
-            best_score=jnp.full((), task.score.worst, jnp.float32),
-            evaluations_since_best=jnp.zeros((), jnp.int32),
-            plateau_evaluations=jnp.zeros((), jnp.int32),
-            learning_rate_scale=jnp.ones((), jnp.float32),
-        ),
+        progress=first_progress(task.score),
     )
     # Donated buffers must be distinct, and JAX may share those of equal constants.
     return graph, jax.tree.map(jnp.copy, state)
@@ -235,30 +214,6 @@ def evaluate(
     return merged
 
 
-def update_progress(
-    progress: Progress, score: Score, optimizer: Optimizer, step: int, value: float
-) -> Progress:
-    """What an evaluation that gave `value` at `step` changes."""
-    # Rounded as the best score is kept, or the same score could seem to improve on itself.
-    value = float(np.float32(value))
-    if score.improves(value, float(progress.best_score)):
-        bad, plateau, scale, best = 0, 0, float(progress.learning_rate_scale), (step, value)
-    else:
-        bad = int(progress.evaluations_since_best) + 1
-        plateau, scale = int(progress.plateau_evaluations), float(progress.learning_rate_scale)
-        if isinstance(optimizer.schedule, Plateau):
-            scale, plateau = optimizer.schedule.next_scale(scale, plateau)
-        best = (int(progress.best_step), float(progress.best_score))
-    return Progress(
-        evaluated_step=jnp.int32(step),
-        best_step=jnp.int32(best[0]),
-        best_score=jnp.float32(best[1]),
-        evaluations_since_best=jnp.int32(bad),
-        plateau_evaluations=jnp.int32(plateau),
-        learning_rate_scale=jnp.float32(scale),
-    )
-
-
 def summarize(
     state: TrainState,
     task: Task,
@@ -274,35 +229,6 @@ def summarize(
     rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
     figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
     return task.summarize(sums, vocabulary) | figures
-
-
-def check_report(report: Report, first_step: int) -> float:
-    """Makes sure that the losses and gradients of a dispatch are numbers; returns the last loss.
-
-    Raises:
-        NonFiniteError: one is not; the message says at which step, counted from 0.
-    """
-    losses, norms = map(np.asarray, report)
-    for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), first_step):
-        if not (np.isfinite(loss) and np.isfinite(norm)):
-            raise _non_finite(f"loss {loss} and gradient norm {norm} at step {step}")
-    return float(losses[-1])
-
-
-def check_state(state: TrainState) -> None:
-    """Makes sure that a state can be gone on from.
-
-    Raises:
-        NonFiniteError: it holds a parameter, a carry or a part of the optimizer's state that is
-            NaN or infinite.
-    """
-    if not _all_finite((state.params, state.optimizer_state, state.carry)):
-        raise _non_finite(f"a parameter became NaN or infinite at step {int(state.step) - 1}")
-
-
-def _non_finite(what: str) -> NonFiniteError:
-    advice = "lower learning_rate or clip_norm in another directory"
-    return NonFiniteError(f"{what}; every checkpoint is finite; {advice}")
 
 
 def stack(batches: list[Batch]) -> Batch:
@@ -323,10 +249,3 @@ def stacks(batches: list[Batch]) -> list[Batch]:
 def zeros_like(tree: Any) -> Any:
     """Zeros in the shapes of a tree of arrays or of their descriptions."""
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
-
-
-@jax.jit
-def _all_finite(tree: Any) -> Bool[Array, ""]:
-    """Whether no array of a tree holds NaN or infinity."""
-    finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
-    return jnp.stack(finite).all() if finite else jnp.ones((), bool)

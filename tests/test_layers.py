@@ -28,6 +28,8 @@ LAYERS = {
     "lstm_jax/modules/": 3,
     "lstm_jax/sampling.py": 3,
     "lstm_jax/tasks/": 4,
+    "lstm_jax/progress.py": 5,
+    "lstm_jax/finite.py": 5,
     "lstm_jax/transfer.py": 5,
     "lstm_jax/training.py": 5,
     "lstm_jax/checkpoints.py": 5,

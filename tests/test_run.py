@@ -15,6 +15,7 @@ import lstm_jax
 from lstm_jax import checkpoints, training
 from lstm_jax.cells import SimpleRNN
 from lstm_jax.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
+from lstm_jax.metrics import Mean
 from lstm_jax.reporting import Reporter
 from tests.cells.table import CELLS
 from tests.runs import arrays_of, evaluations_of, log_of, tiny, write_text
@@ -37,7 +38,7 @@ def workdir(text, tmp_path_factory):
             sums = evaluate(*arguments)
             extra = next(scores)
             return {
-                name: training.Mean(mean.total + extra * mean.count, mean.count)
+                name: Mean(mean.total + extra * mean.count, mean.count)
                 for name, mean in sums.items()
             }
 

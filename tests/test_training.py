@@ -1,6 +1,5 @@
 import dataclasses
 import functools
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -10,12 +9,11 @@ import pytest
 
 from lstm_jax import training
 from lstm_jax.cells import LSTM
-from lstm_jax.errors import NonFiniteError
+from lstm_jax.data import LabelledBatch
 from lstm_jax.metrics import Mean
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import Plateau
-from lstm_jax.tasks import LanguageModeling, Score
-from lstm_jax.training import Progress, Report
+from lstm_jax.tasks import LanguageModeling
 from tests.runs import STEPS_PER_EPOCH, tiny, write_text
 
 
@@ -163,75 +161,26 @@ def test_evaluation_hands_the_carry_on_and_merges_in_float64():
         carries.append(carry)
         # In float32 each of these would be lost beside the first.
         total = jnp.float32(2**25 if len(carries) == 1 else 1)
-        return len(carries), {"x": Mean(total, jnp.float32(1)), f"at_{len(carries)}": Mean(1, 1)}
+        return len(carries), {"x": Mean(total, jnp.float32(1)), "last": Mean(len(carries), 1)}
 
     merged = training.evaluate(task, eval_step, {}, iter(batches))
     assert merged["x"] == Mean(2**25 + 4, 5)
-    assert merged.keys() == {"x", *(f"at_{step}" for step in range(1, 6))}
+    assert merged["last"] == Mean(1 + 2 + 3 + 4 + 5, 5)
     assert carries[0][0].hidden.shape == (7, 200)
     assert carries[1:] == [1, 2, 3, 4]
 
 
-# ---- what the loop decides by -------------------------------------------------------------------
+# ---- stacks -------------------------------------------------------------------------------------
 
 
-def progress_after(scores, schedule, direction="min"):
-    score = Score("x", direction)
-    progress = Progress(
-        *map(jnp.int32, (0, 0)), jnp.float32(score.worst), *map(jnp.int32, (0, 0)), jnp.float32(1)
+def test_batches_of_unlike_shapes_are_dispatched_one_by_one():
+    short, other, long = (
+        LabelledBatch(np.full((time, 5), time, np.int32), *[np.zeros(5, np.int32)] * 3)
+        for time in (6, 6, 9)
     )
-    for step, value in enumerate(scores, start=1):
-        optimizer = Optimizer(schedule=schedule)
-        progress = training.update_progress(progress, score, optimizer, step, value)
-    assert all(leaf.dtype in (jnp.int32, jnp.float32) for leaf in progress)
-    return tuple(float(leaf) for leaf in progress)
-
-
-def test_progress_counts_evaluations_without_a_better_score():
-    scores = [3.0, 2.0, 2.5, 2.0, math.nan]
-    assert progress_after(scores[:2], Plateau(0.5)) == (2, 2, 2.0, 0, 0, 1)
-    assert progress_after(scores, Plateau(0.5)) == (5, 2, 2.0, 3, 0, 0.125)
-    assert progress_after(scores, Plateau(0.5, patience=1)) == (5, 2, 2.0, 3, 1, 0.5)
-    assert progress_after(scores, Optimizer().schedule) == (5, 2, 2.0, 3, 0, 1)
-    assert progress_after([*scores, 1.0], Plateau(0.5)) == (6, 6, 1.0, 0, 0, 0.125)
-    assert progress_after([0.1, 0.5, 0.25], Plateau(0.5), "max") == (
-        3,
-        2,
-        0.5,
-        1,
-        0,
-        0.5,
-    )
-
-
-def test_the_same_score_is_no_improvement():
-    for value in (2.7000000001, 2.7, 1 / 3, 1e-9):
-        assert progress_after([value] * 3, Plateau(0.5))[1] == 1, "the first is the best"
-
-
-# ---- numbers that are none ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
-def test_the_step_of_a_loss_or_gradient_that_is_no_number_is_named(wrong):
-    fine = jnp.array([1.0, 2.0, 3.0])
-    training.check_report(Report(fine, fine), 5)
-    bad = jnp.array([1.0, wrong, math.nan])
-    for report, message in (
-        (Report(bad, fine), f"loss {wrong} and gradient norm 2.0 at step 6"),
-        (Report(fine, bad), f"loss 2.0 and gradient norm {wrong} at step 6"),
-    ):
-        with pytest.raises(NonFiniteError, match=message):
-            training.check_report(report, 5)
-
-
-def test_a_state_that_cannot_be_gone_on_from_is_refused(experiment):
-    state = run(prepare(experiment), 1)[0]
-    training.check_state(state)
-
-    for part in ("params", "optimizer_state", "carry"):
-        leaves, structure = jax.tree.flatten(getattr(state, part))
-        leaves[-1] = jnp.full(leaves[-1].shape, jnp.nan)
-        bad = state._replace(**{part: jax.tree.unflatten(structure, leaves)})
-        with pytest.raises(NonFiniteError, match=r"NaN or infinite at step 0; .* learning_rate"):
-            training.check_state(bad)
+    (both,) = training.stacks([short, other._replace(labels=np.ones(5, np.int32))])
+    assert [array.shape for array in both] == [(2, 6, 5), *[(2, 5)] * 3]
+    assert both.labels[:, 0].tolist() == [0, 1]
+    parts = training.stacks([short, long, other])
+    assert [part.inputs.shape for part in parts] == [(1, 6, 5), (1, 9, 5), (1, 6, 5)]
+    assert [int(part.inputs[0, 0, 0]) for part in parts] == [6, 9, 6]

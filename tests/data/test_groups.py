@@ -124,7 +124,8 @@ def test_every_sequence_is_in_one_batch_that_has_room_for_it(kind, batch_size, s
     assert sorted(np.concatenate([batch.members for batch in cut])) == list(range(len(lengths)))
     assert {batch[:2] for batch in cut} <= {part[:2] for part in parts}
     for batch in cut:
-        assert lengths[batch.members].max() <= batch.length
+        longest = lengths[batch.members].max()
+        assert batch.length == min(part.length for part in parts if part.length >= longest)
         assert 1 <= batch.rows <= batch_size
     assert sum(len(batch.members) < batch.rows for batch in cut) <= 1
     assert all(len(batch.members) <= batch.rows for batch in cut)

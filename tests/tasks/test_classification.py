@@ -127,11 +127,11 @@ def test_a_language_model_may_be_trained_beside():
     given = batch()
     graph, params = first(LM)
     (loss, (metrics, logits)), gradient = results(LM, given)
-    labels = -jax.nn.log_softmax(logits)[np.arange(BATCH), given.labels]
+    labels = -np.asarray(jax.nn.log_softmax(logits))[np.arange(BATCH), given.labels]
     model, softmax = merge(graph, params), params["softmax"]
     read = quickly_compiled(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
     outputs = read(given.inputs, given.lengths)
-    costs = -jax.nn.log_softmax(outputs @ softmax["kernel"] + softmax["bias"])
+    costs = -np.asarray(jax.nn.log_softmax(outputs @ softmax["kernel"] + softmax["bias"]))
     rows = [row for row in range(BATCH) if row != MASKED]
     tokens = [
         costs[step - 1, row, given.inputs[step, row]]
