@@ -3,9 +3,11 @@
     python scripts/prepare_data.py --name=trec --archive_dir=$LSTM_JAX_DATA/trec
     python -m experiments.train --config=configs/classification_trec.py --workdir=runs/trec
 
+Words are shifted adversarially (Miyato, Dai and Goodfellow 2017).
 """
 
 from lstm_jax import Experiment
+from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTexts, TensorFlowDataset
 from lstm_jax.optimizers import Optimizer
@@ -17,12 +19,13 @@ def get_config() -> Experiment:
     """The experiment."""
     return Experiment(
         task=Classification(
-            cell=LSTM(hidden=128),
+            cell=LSTM(hidden=200),
             bidirectional=True,
-            embedding=128,
-            pooling="max",
+            embedding=200,
+            pooling="concatenated",
             dropout=0.5,
-            word_dropout=0.1,
+            word_dropout=0.05,
+            perturbation=Adversarial(epsilon=2.0),
         ),
         data=LabelledTexts(
             source=TensorFlowDataset(
@@ -30,6 +33,7 @@ def get_config() -> Experiment:
             ),
             tokens="prose",
             batch_size=32,
+            groups=2,
         ),
         optimizer=Optimizer(
             "adam",

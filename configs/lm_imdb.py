@@ -36,9 +36,9 @@ def get_config() -> Experiment:
         optimizer=Optimizer(
             "adam",
             learning_rate=2e-3,
-            schedule=WarmupCosine(warmup=0.1, length=4, floor=0.01),
+            schedule=WarmupCosine(warmup=0.1, length=2, floor=0.01),
             clip_norm=1.0,
         ),
-        epochs=4,
+        epochs=2,
         checkpoint_every=200,
     )

@@ -22,14 +22,12 @@ def get_config() -> Experiment:
             bidirectional=True,
             embedding=128,
             pooling="concatenated",
-            dropout=0.4,
+            dropout=0.5,
             variational=True,
             word_dropout=0.1,
         ),
         data=LabelledTexts(
-            source=TensorFlowDataset(
-                "imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")
-            ),
+            source=TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")),
             tokens="prose",
             batch_size=64,
             max_length=500,
@@ -39,8 +37,8 @@ def get_config() -> Experiment:
         optimizer=Optimizer(
             "adam",
             learning_rate=2e-3,
-            schedule=WarmupCosine(warmup=0.2, length=5, floor=0.01),
+            schedule=WarmupCosine(warmup=0.2, length=3, floor=0.01),
             clip_norm=1.0,
         ),
-        epochs=5,
+        epochs=3,
     )

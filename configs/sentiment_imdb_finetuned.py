@@ -34,9 +34,7 @@ def get_config() -> Experiment:
             perturbation=Adversarial(epsilon=5.0),
         ),
         data=LabelledTexts(
-            source=TensorFlowDataset(
-                "imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")
-            ),
+            source=TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")),
             tokens="prose",
             batch_size=64,
             max_length=600,

@@ -4,6 +4,7 @@
     python -m experiments.train --config=configs/sentiment_quickstart.py --workdir=runs/sentiment
     echo "a great film" | python -m experiments.predict --workdir=runs/sentiment
 
+33,430 reviews and sentences of reviews; needs no download beside the package.
 """
 
 from lstm_jax import Experiment

@@ -24,7 +24,7 @@ def get_config() -> Experiment:
             cell=LSTM(hidden=256),
             bidirectional=True,
             embedding=256,
-            pooling="max",
+            pooling="concatenated",
             dropout=0.5,
             word_dropout=0.1,
         ),
@@ -42,8 +42,8 @@ def get_config() -> Experiment:
         optimizer=Optimizer(
             "adam",
             learning_rate=1e-3,
-            schedule=WarmupCosine(warmup=0.2, length=5, floor=0.01),
+            schedule=WarmupCosine(warmup=0.2, length=3, floor=0.01),
             clip_norm=1.0,
         ),
-        epochs=5,
+        epochs=3,
     )

@@ -93,6 +93,8 @@ class Classification(Task):
             raise ConfigError(f"class_weights must be positive, not {self.class_weights}")
         if not 0 <= self.language_modeling < float("inf"):
             raise ConfigError(f"language_modeling must not be negative: {self.language_modeling}")
+        if self.cutoffs and not self.language_modeling:
+            raise ConfigError("cutoffs are for language_modeling, which is 0")
         if self.language_modeling and self.bidirectional:
             raise ConfigError(
                 "language_modeling needs bidirectional=False: a backward layer has read what is to "

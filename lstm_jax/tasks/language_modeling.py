@@ -205,5 +205,6 @@ class LanguageModel(nnx.Module):
     def _read(
         self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None
     ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
-        embedding_key = None if key is None else jax.random.fold_in(key, 0)
+        # The stack splits the key, so that no key of its layers is this one.
+        embedding_key = None if key is None else jax.random.fold_in(key, 2**31 - 1)
         return self.stack(self.embedding(tokens, embedding_key), carry, key)

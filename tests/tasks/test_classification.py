@@ -70,7 +70,7 @@ def loss_of(task: Classification, key: Any = None) -> float:
 
 
 @pytest.mark.parametrize(
-    ("weights", "smoothing"), [(None, 0.0), ((1.0, 2.0, 0.5), 0.2)], ids=["plain", "weighted"]
+    ("weights", "smoothing"), [(None, 0.0), ((1.0, 3.0, 0.5), 0.2)], ids=["plain", "weighted"]
 )
 def test_the_loss_by_hand(weights, smoothing):
     task = dataclasses.replace(TASK, class_weights=weights, label_smoothing=smoothing)
@@ -96,7 +96,7 @@ def test_the_loss_by_hand(weights, smoothing):
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({"class_weights": (1.0, 2.0, 0.5), "label_smoothing": 0.2}, None),
+        ({"class_weights": (1.0, 3.0, 0.5), "label_smoothing": 0.2}, None),
         ({"perturbation": Adversarial(0.5)}, KEY),
         ({"bidirectional": False, "language_modeling": 0.5}, None),
     ],
@@ -149,8 +149,10 @@ def test_a_language_model_may_be_trained_beside():
 
 # ---- noise --------------------------------------------------------------------------------------
 
+# One direction compiles in half the time.
+QUIET = dataclasses.replace(TASK, bidirectional=False)
 NOISY = dataclasses.replace(
-    TASK,
+    QUIET,
     dropout=0.5,
     variational=True,
     embedding_dropout=0.3,
@@ -164,13 +166,13 @@ def test_noise_comes_from_the_key():
     quiet, one, same, other = (
         loss_of(NOISY, key) for key in (None, KEY, jax.random.key(0), jax.random.key(1))
     )
-    assert quiet == pytest.approx(loss_of(TASK), rel=1e-6)
+    assert quiet == pytest.approx(loss_of(QUIET), rel=1e-6)
     assert one == same
     assert len({quiet, one, other}) == 3
 
 
 def test_a_perturbed_text_meets_the_same_dropout():
-    dropped = dataclasses.replace(TASK, dropout=0.5)
+    dropped = dataclasses.replace(QUIET, dropout=0.5)
     small = {"epsilon": 1e-6}
     alone, adversarial, virtual = (
         loss_of(dataclasses.replace(dropped, perturbation=perturbation), KEY)
@@ -181,9 +183,9 @@ def test_a_perturbed_text_meets_the_same_dropout():
 
 
 def test_a_perturbation_costs_more_the_longer_it_is():
-    clean = loss_of(TASK)
+    clean = loss_of(QUIET)
     losses = [
-        loss_of(dataclasses.replace(TASK, perturbation=kind(epsilon=0.5)), KEY)
+        loss_of(dataclasses.replace(QUIET, perturbation=kind(epsilon=0.5)), KEY)
         for kind in (Adversarial, VirtualAdversarial)
     ]
     assert losses[0] > 2.02 * clean
