@@ -68,11 +68,14 @@ def measure(
 
 def main(argv: list[str]) -> int:
     """Measures and prints."""
+    import lstm_jax
+
     try:
         if argv[1:]:
             raise ValueError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         if _WORKDIR.value is None:
             raise ValueError("--workdir is missing: give the directory of a run")
+        lstm_jax.load(_WORKDIR.value)  # says here, in one line, what is wrong with it
         names = _benchmark.select("implementation", _IMPLEMENTATIONS.value, tuple(PACKAGES))
         names = _benchmark.installed(names, PACKAGES)
         options = _WORKDIR.value, _TEXTS.value, _BATCH_SIZE.value

@@ -224,6 +224,7 @@ def test_a_perturbation_costs_more_the_longer_it_is():
             {"language_modeling": float("nan"), "bidirectional": False},
             "language_modeling must not be negative: nan",
         ),
+        ({"cutoffs": (4,)}, "cutoffs are for language_modeling, which is 0"),
         (
             {"language_modeling": 0.1},
             "language_modeling needs bidirectional=False: a backward layer has read what is to be "
