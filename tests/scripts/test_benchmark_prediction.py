@@ -55,7 +55,6 @@ def test_it_prints_an_object_for_each_figure(classifier: pathlib.Path) -> None:
     [
         ("--rounds=1", "--workdir is missing"),
         ("--workdir=nowhere", "nowhere: no such directory"),
-        ("--implementations=torhc", "--workdir is missing"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(argument: str, message: str) -> None:
