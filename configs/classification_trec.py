@@ -9,7 +9,7 @@ Words are shifted adversarially (Miyato, Dai and Goodfellow 2017).
 from lstm_jax import Experiment
 from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
-from lstm_jax.data import LabelledTexts, TensorFlowDataset
+from lstm_jax.data import Distinct, LabelledTexts, TensorFlowDataset
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import WarmupCosine
 from lstm_jax.tasks import Classification
@@ -28,8 +28,10 @@ def get_config() -> Experiment:
             perturbation=Adversarial(epsilon=2.0),
         ),
         data=LabelledTexts(
-            source=TensorFlowDataset(
-                "trec", label="label-coarse", splits=("train[:90%]", "train[90%:]", "test")
+            source=Distinct(
+                TensorFlowDataset(
+                    "trec", label="label-coarse", splits=("train[:90%]", "train[90%:]", "test")
+                )
             ),
             tokens="prose",
             batch_size=32,

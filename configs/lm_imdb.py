@@ -5,12 +5,13 @@
 
 An LSTM over words reads the training reviews and the unlabelled ones of IMDB (Maas et al. 2011), as
 Dai and Le 2015, "Semi-supervised sequence learning", trained theirs; `sentiment_imdb_finetuned.py`
-goes on from it. Text by which classifiers are validated or tested is left out.
+goes on from it. No review by which that is validated or tested is read, nor any that occurs among
+those.
 """
 
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
-from lstm_jax.data import TensorFlowDataset, TextWindows
+from lstm_jax.data import Distinct, TensorFlowDataset, TextWindows
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import WarmupCosine
 from lstm_jax.tasks import LanguageModeling
@@ -23,9 +24,10 @@ def get_config() -> Experiment:
             cell=LSTM(hidden=768), layers=1, embedding=256, dropout=0.1, cutoffs=(2000, 10000)
         ),
         data=TextWindows(
-            source=TensorFlowDataset(
-                "imdb_reviews",
-                splits=("train[:92%]+unsupervised[2%:]", "unsupervised[:2%]", "test"),
+            source=Distinct(
+                TensorFlowDataset(
+                    "imdb_reviews", splits=("train[:92%]+unsupervised", "train[92%:]", "test")
+                )
             ),
             tokens="prose",
             max_vocabulary=30000,

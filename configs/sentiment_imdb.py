@@ -8,7 +8,7 @@ Published for a bidirectional LSTM, from scratch: test accuracy 84.3% (the examp
 
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
-from lstm_jax.data import LabelledTexts, TensorFlowDataset
+from lstm_jax.data import Distinct, LabelledTexts, TensorFlowDataset
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import WarmupCosine
 from lstm_jax.tasks import Classification
@@ -27,7 +27,9 @@ def get_config() -> Experiment:
             word_dropout=0.1,
         ),
         data=LabelledTexts(
-            source=TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")),
+            source=Distinct(
+                TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test"))
+            ),
             tokens="prose",
             batch_size=64,
             max_length=500,

@@ -13,7 +13,7 @@ Published for an LSTM that starts from a language model: test accuracy 92.76% (D
 from lstm_jax import Experiment
 from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
-from lstm_jax.data import LabelledTexts, TensorFlowDataset
+from lstm_jax.data import Distinct, LabelledTexts, TensorFlowDataset
 from lstm_jax.optimizers import Optimizer
 from lstm_jax.schedules import SlantedTriangular
 from lstm_jax.tasks import Classification
@@ -34,7 +34,9 @@ def get_config() -> Experiment:
             perturbation=Adversarial(epsilon=5.0),
         ),
         data=LabelledTexts(
-            source=TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test")),
+            source=Distinct(
+                TensorFlowDataset("imdb_reviews", splits=("train[:92%]", "train[92%:]", "test"))
+            ),
             tokens="prose",
             batch_size=64,
             max_length=600,

@@ -10,6 +10,7 @@ Published: accuracy 85.21% on the development set (the SST-2 example of Flax).
 """
 
 from lstm_jax import Experiment
+from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTable, LabelledTexts
 from lstm_jax.optimizers import Optimizer
@@ -27,6 +28,7 @@ def get_config() -> Experiment:
             pooling="concatenated",
             dropout=0.5,
             word_dropout=0.1,
+            perturbation=Adversarial(epsilon=1.0),
         ),
         data=LabelledTexts(
             source=LabelledTable(
@@ -38,6 +40,7 @@ def get_config() -> Experiment:
             ),
             tokens="words",
             batch_size=64,
+            groups=4,
         ),
         optimizer=Optimizer(
             "adam",

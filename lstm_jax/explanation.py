@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import html
+import logging
 from typing import Any
 
 import jax
@@ -24,6 +25,10 @@ from lstm_jax.values import suggestion
 _ROWS = 16
 """Points of the path that are computed side by side."""
 _MOST_POINTS = 1024
+MOST_WORDS = 2000
+"""The longest text that is explained: leaving out each of n words is to read n texts of n words."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +85,11 @@ class Explanation:
             axes.barh(places + offset, values, height, label=name.replace("_", " "))
         axes.set_yticks(places, [self.words[i] for i in chosen])
         axes.invert_yaxis()
+        for shown in axes.get_yticklabels():
+            shown.set_parse_math(False)  # a dollar sign in a word is no formula
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_xlabel(f"contribution to the logit of {self.label}")
-        axes.set_title(f"{self.label}: probability {self.probability:.3f}")
+        axes.set_xlabel(f"contribution to the logit of {self.label}", parse_math=False)
+        axes.set_title(f"{self.label}: probability {self.probability:.3f}", parse_math=False)
         axes.legend()
         return figure
 
@@ -123,6 +130,11 @@ def explain(
         raise ConfigError(f"tolerance must be positive, not {tolerance}")
     tokens = vocabulary.encode(text)
     sequence = data.sequence(tokens, start)
+    if len(sequence) > MOST_WORDS + 1:
+        raise ConfigError(
+            f"the text has {len(sequence) - 1:,} words and explain takes at most {MOST_WORDS:,}: "
+            "give a part of it"
+        )
     without = [np.delete(sequence, place) for place in range(1, len(sequence))]
     logits = logits_of(
         model, len(classes), [sequence, *without], batch_size=64, shapes=1, fill=start
@@ -180,6 +192,14 @@ def _integrate(
         if abs(contributions.sum() - change) <= tolerance * max(1.0, abs(change)):
             break
         points *= 2
+    else:
+        missed = abs(contributions.sum() - (logit - baseline))
+        _log.warning(
+            "the integrated gradients miss the change of the logit by %.2g, which is more than the "
+            "tolerance, with as many as %d points",
+            missed,
+            _MOST_POINTS,
+        )
     return contributions[1 : len(sequence)], logit, baseline
 
 
@@ -216,11 +236,12 @@ def _color(text: str, spans: tuple[Span, ...], values: Float[np.ndarray, " words
     parts, end = [], 0
     for span, value in zip(spans, values, strict=True):
         color = "0, 160, 60" if value > 0 else "220, 40, 40"
-        word = html.escape(text[span.begin : span.end])
+        # Tokens smaller than a character stand where it stands: the first one shows it.
+        word = html.escape(text[max(end, span.begin) : span.end])
         parts.append(html.escape(text[end : span.begin]))
         parts.append(
             f'<span title="{value:+.4f}" style="background: rgba({color}, '
             f'{0.8 * abs(value) / most:.3f})">{word}</span>'
         )
-        end = span.end
+        end = max(end, span.end)
     return "".join([*parts, html.escape(text[end:])])

@@ -135,7 +135,8 @@ def _batches(
     # To compile one more shape takes as long as to compute so many tokens.
     shapes = min(shapes, 1 + int(lengths.sum()) // _TOKENS_A_SHAPE)
     waiting = None
-    for batch in progress_bar(groups.batches(groups.group(lengths, size, shapes)), "predict"):
+    parts = groups.group(_rounded(lengths, coarse=shapes == 1), size, shapes)
+    for batch in progress_bar(groups.batches(parts), "predict"):
         members = [sequences[i] for i in batch.members]
         inputs = pad(members, batch.length, batch.rows, fill)
         valid = np.ones(batch.rows, np.int32)
@@ -147,6 +148,18 @@ def _batches(
         waiting = started
     if waiting is not None:
         yield waiting
+
+
+def _rounded(lengths: Int[np.ndarray, " _"], coarse: bool) -> Int[np.ndarray, " _"]:
+    """Lengths rounded up to few different ones, so that other texts find them compiled.
+
+    Coarse: to a power of two from 16 on. Otherwise to four significant bits, 6% more at most on
+    average 3%.
+    """
+    bits = np.frexp(np.maximum(lengths - 1, 1))[1]
+    step = 1 << np.maximum(bits if coarse else bits - 4, 0)
+    rounded = -(-lengths // step) * step
+    return np.maximum(rounded, 16) if coarse else rounded
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,7 +1,6 @@
 """A run that was trained: its metrics, its model, and what the model can do."""
 
 import functools
-import json
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -13,12 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import checkpoints, run_directory
-from lstm_jax.config import override, packages, to_json
+from lstm_jax.config import override
 from lstm_jax.data.base import SPLITS, Split
-from lstm_jax.data.files import expand
-from lstm_jax.data.labelled import LabelledTexts
+from lstm_jax.data.labelled import LabelledTexts, PaddedTexts
 from lstm_jax.data.vocabulary import Vocabulary
-from lstm_jax.errors import CheckpointError, ConfigError, UserError
+from lstm_jax.errors import CheckpointError, ConfigError
 from lstm_jax.experiment import Experiment
 from lstm_jax.explanation import Explanation, explain
 from lstm_jax.files import expand_user
@@ -27,7 +25,6 @@ from lstm_jax.prediction import Predictions, predict
 from lstm_jax.reporting import progress_bar, say
 from lstm_jax.tasks.base import Score
 from lstm_jax.training import evaluate, make_eval_step
-from lstm_jax.transfer import Origin
 from lstm_jax.types import Params
 
 _log = logging.getLogger(__name__)
@@ -89,7 +86,7 @@ class Run:
         """The metrics of a pass over a split: `nats_per_token`, `perplexity`, `tokens`, ...
 
         For a classifier: `accuracy`, `macro_f1`, `nats`, `calibration_error`, `examples`,
-        `classes` and `confusion_matrix`.
+        `dropped_tokens` (beyond `data.max_length`), `classes` and `confusion_matrix`.
 
         Args:
             split: "train", "validation" or "test".
@@ -110,11 +107,13 @@ class Run:
         data = override(self.experiment, changes or {}).data
         dataset = data.open(self.vocabulary)
         batches = dataset.evaluation(split, batch_size)
-        say(dataset.describe(split))
         task = self.experiment.task
         eval_step = make_eval_step(task, self._graph)
         sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
-        return task.summarize(sums, self.vocabulary) | task.details(sums, self.vocabulary)
+        metrics: dict[str, Any] = task.summarize(sums, self.vocabulary)
+        if isinstance(dataset, PaddedTexts):
+            metrics["dropped_tokens"] = dataset.dropped_tokens(split)
+        return metrics | task.details(sums, self.vocabulary)
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> Predictions:
         """What a classifier says of texts, any number of them: labels and probabilities.
@@ -134,9 +133,13 @@ class Run:
         data = self._labelled_texts()
         if isinstance(texts, str):
             raise ConfigError("predict takes a list of texts, not one text: predict([text])")
+        if wrong := [text for text in texts if not isinstance(text, str)]:
+            raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
         sequences = [data.encode(text, self.vocabulary) for text in texts]
+        if dropped := data.dropped(texts, sequences, self.vocabulary):
+            say(dropped)
         classes, fill = self.vocabulary.classes, self.vocabulary.start
         options = {"batch_size": batch_size, "shapes": data.groups, "fill": fill}
         return predict(self.model, classes, sequences, **options)
@@ -172,6 +175,8 @@ class Run:
                 not positive.
         """
         data = self._labelled_texts()
+        if not isinstance(text, str):
+            raise ConfigError(f"a text must be a string, not {type(text).__name__}")
         return explain(self.model, self.vocabulary, data, text, label, tolerance)
 
     def _labelled_texts(self) -> LabelledTexts:
@@ -223,27 +228,6 @@ def open_run(workdir: Path, experiment: Experiment, step: int | str | None = Non
     graph, template = structure(build)
     step, params = _restore(directory, candidates, template)
     return Run(workdir, experiment, vocabulary, step, graph, jax.tree.map(jnp.asarray, params))
-
-
-def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
-    """What the model of an experiment starts from: its `task.pretrained`, if it names a run.
-
-    Once the run in `workdir` has a checkpoint, only the vocabulary is needed, which it has as well.
-
-    Raises:
-        UserError: that run cannot be loaded.
-    """
-    if experiment.task.pretrained is None:
-        return None
-    if checkpoints.steps(workdir / run_directory.CHECKPOINTS):
-        vocabulary = run_directory.read_vocabulary(workdir)
-        return Origin(experiment.task.pretrained, vocabulary, None)
-    trust = packages(json.loads(to_json(experiment)))
-    try:
-        run = load(expand(experiment.task.pretrained), trust=trust)
-    except UserError as error:
-        raise type(error)(f"task.pretrained: {error}") from error
-    return Origin(f"{experiment.task.pretrained}, step {run.step}", run.vocabulary, run.params)
 
 
 def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[int, Params]:

@@ -11,9 +11,10 @@ from lstm_jax.experiment import Experiment
 from lstm_jax.finite import check_report, check_state
 from lstm_jax.interruption import Interruption
 from lstm_jax.memory import keep_freed_memory
+from lstm_jax.origin import open_origin
 from lstm_jax.progress import update_progress
 from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
-from lstm_jax.run import Run, open_origin, open_run
+from lstm_jax.run import Run, open_run
 
 
 def train(experiment: Experiment, workdir: str | Path) -> Run:

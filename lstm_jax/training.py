@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimizers import Optimizer
@@ -76,12 +77,17 @@ def prepare(
     """
     vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary)
     dataset = data.open(vocabulary, seed)
+    if not isinstance(batch := dataset.batch(0), task.BATCH):
+        raise ConfigError(
+            f"{type(task).__name__} learns from batches of {task.BATCH.__name__}, and "
+            f"{type(data).__name__} gives {type(batch).__name__}"
+        )
     epoch = dataset.steps_per_epoch
     graph, state = init_state(
         task,
         optimizer,
         vocabulary,
-        dataset.batch(0),
+        batch,
         batch_size=dataset.batch_size,
         steps_per_epoch=epoch,
         seed=seed,

@@ -12,6 +12,7 @@ from lstm_jax.types import Params
 
 REQUIRED = ("embedding", "stack")
 """What a model takes from any other."""
+_ADVICE = "cell, layers, direction and embedding"
 PARTS = (*REQUIRED, "softmax")
 """What it takes where both have it; all else is about the other model's task."""
 
@@ -45,7 +46,8 @@ def adopt(params: Params, origin: Origin) -> dict[str, Any]:
         if name not in taken:
             raise ConfigError(f"task.pretrained: {origin.name} has no {name} to start from")
     for name, old in taken.items():
-        _compare(dict(_leaves(params[name], name)), dict(_leaves(old, name)), origin.name)
+        advice = "cutoffs, or language_modeling=0" if name == "softmax" else _ADVICE
+        _compare(dict(_leaves(params[name], name)), dict(_leaves(old, name)), origin.name, advice)
     return {**params, **jax.tree.map(jnp.asarray, taken)}
 
 
@@ -78,7 +80,9 @@ def _leaves(tree: Any, name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield name, tuple(tree.shape)
 
 
-def _compare(new: dict[str, tuple[int, ...]], old: dict[str, tuple[int, ...]], origin: str) -> None:
+def _compare(
+    new: dict[str, tuple[int, ...]], old: dict[str, tuple[int, ...]], origin: str, advice: str
+) -> None:
     for name in (*new, *old):
         if new.get(name) != old.get(name):
             there, here = (
@@ -86,5 +90,5 @@ def _compare(new: dict[str, tuple[int, ...]], old: dict[str, tuple[int, ...]], o
             )
             raise ConfigError(
                 f"task.pretrained: {name} is {there} in {origin} and {here} here; give this task "
-                "the same cell, layers, direction and embedding"
+                f"the same {advice}"
             )

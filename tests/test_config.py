@@ -228,6 +228,8 @@ def test_describe():
         "optimizer.clip_norm: float | None = None",
         "optimizer.weight_decay: float | None = None",
         "optimizer.options: Mapping[str, Any] = {}",
+        "optimizer.rates: Mapping[str, int | float] = {}",
+        "optimizer.unfreeze: Mapping[str, int | float] = {}",
         "anything: Any = None",
         "level: Literal[1, 2] = 1",
         "number: float | int = 0",

@@ -41,6 +41,7 @@ LAYERS = {
     "lstm_jax/interruption.py": 5,
     "lstm_jax/memory.py": 5,
     "lstm_jax/experiment.py": 6,
+    "lstm_jax/origin.py": 7,
     "lstm_jax/run.py": 7,
     "lstm_jax/runner.py": 7,
     "lstm_jax/__init__.py": 8,

@@ -1,5 +1,7 @@
 """Starting from another model's parameters."""
 
+import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -15,9 +17,10 @@ from lstm_jax.cells import LSTM
 from lstm_jax.data import TextWindows
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
 from lstm_jax.optimizers import Optimizer
+from lstm_jax.origin import open_origin
 from lstm_jax.reporting import Reporter
 from lstm_jax.tasks import LanguageModeling
-from tests.runs import arrays_of, assert_same_run, tiny_classifier
+from tests.runs import arrays_of, assert_same_run, tiny, tiny_classifier
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -136,3 +139,49 @@ def test_no_such_origin(reviews: str, tmp_path: Path) -> None:
     experiment = started(tmp_path / "nowhere", reviews)
     with pytest.raises(RunDirectoryError, match=r"^task\.pretrained: .*nowhere: no such directory"):
         lstm_jax.train(experiment, tmp_path / "run")
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_from_the_same_step(
+    language_model: Path, reviews: str, tmp_path: Path
+) -> None:
+    origin, workdir = tmp_path / "lm", tmp_path / "run"
+    shutil.copytree(language_model, origin)
+    experiment = started(origin, reviews, epochs=1)
+    workdir.mkdir()
+    first = open_origin(experiment, workdir)
+    assert first is not None
+    assert json.loads((workdir / "origin.json").read_text())["step"] == 3
+    # The language model goes on and has another best step when the run is started again.
+    lstm_jax.train(override(lstm_jax.load(origin).experiment, {"steps": 6, "keep": 5}), origin)
+    assert lstm_jax.load(origin, step="latest").step == 6
+    second = open_origin(experiment, workdir)
+    assert second is not None
+    assert second.name == first.name
+    jax.tree.map(np.testing.assert_array_equal, second.params, first.params)
+
+
+def test_an_origin_that_was_trained_anew_is_refused(
+    language_model: Path, reviews: str, tmp_path: Path
+) -> None:
+    experiment = started(language_model, reviews)
+    open_origin(experiment, tmp_path)
+    record = json.loads((tmp_path / "origin.json").read_text())
+    (tmp_path / "origin.json").write_text(json.dumps(record | {"parameters": "another"}))
+    with pytest.raises(RunDirectoryError, match="was trained anew since"):
+        open_origin(experiment, tmp_path)
+
+
+def test_sizes_of_the_vocabulary_are_refused(
+    language_model: Path, reviews: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="max_vocabulary and min_count have no say"):
+        lstm_jax.train(started(language_model, reviews, data__max_vocabulary=5), tmp_path)
+
+
+def test_data_of_another_task(reviews: str, text: str, tmp_path: Path) -> None:
+    wrong = dataclasses.replace(tiny_classifier(reviews), data=tiny(text).data)
+    with pytest.raises(ConfigError, match="learns from batches of LabelledBatch, and TextWindows"):
+        lstm_jax.train(wrong, tmp_path / "a")
+    wrong = dataclasses.replace(tiny(text), data=tiny_classifier(reviews).data)
+    with pytest.raises(ConfigError, match="learns from batches of WindowBatch, and LabelledTexts"):
+        lstm_jax.train(wrong, tmp_path / "b")

@@ -1,6 +1,7 @@
 """Where examples come from and how they become batches."""
 
 from lstm_jax.data.base import SPLITS, Data, Dataset, Example, LabelledSource, Source, Split
+from lstm_jax.data.distinct import Distinct
 from lstm_jax.data.labelled import LabelledBatch, LabelledTexts, PaddedTexts
 from lstm_jax.data.reviews import LabelledFolder, MovieReviews
 from lstm_jax.data.tables import LabelledTable
@@ -13,6 +14,7 @@ __all__ = [
     "SPLITS",
     "Data",
     "Dataset",
+    "Distinct",
     "Example",
     "LabelledBatch",
     "LabelledFolder",

@@ -76,12 +76,30 @@ class LabelledTexts(Data):
         if given is None:
             texts = self.source.documents("train")
             given = Vocabulary.build(texts, self.tokens, self.max_vocabulary, self.min_count)
+        elif self.max_vocabulary is not None or self.min_count != 1:
+            raise ConfigError(
+                "max_vocabulary and min_count have no say where task.pretrained gives the "
+                "vocabulary: leave them out"
+            )
         check_unit(self.tokens, given)
         return dataclasses.replace(given, classes=classes)
 
     def encode(self, text: str, vocabulary: Vocabulary) -> np.ndarray:
         """The sequence that stands for a text, int32 [length]: the start token, then its tokens."""
         return self.sequence(vocabulary.encode(text), vocabulary.start)
+
+    def dropped(
+        self, texts: Sequence[str], sequences: Sequence[np.ndarray], vocabulary: Vocabulary
+    ) -> str:
+        """What `max_length` cut off texts that became sequences, in one line; "" if nothing."""
+        full = [i for i, one in enumerate(sequences) if len(one) == self.max_length]
+        lost = [len(vocabulary.encode(texts[i])) + 1 - len(sequences[i]) for i in full]
+        if not sum(lost):
+            return ""
+        return (
+            f"max_length={self.max_length} drops {sum(lost):,} tokens of "
+            f"{sum(map(bool, lost)):,} texts"
+        )
 
     def sequence(self, tokens: np.ndarray, start: int) -> np.ndarray:
         """The start token and as many of the tokens as `max_length` leaves."""
@@ -155,6 +173,10 @@ class PaddedTexts:
                 hashed.update(sequence.tobytes())
             hashed.update(encoded.labels.tobytes())
         return hashed.hexdigest()
+
+    def dropped_tokens(self, split: Split) -> int:
+        """How many tokens of a split lie beyond `max_length`."""
+        return self._encoded(split).dropped
 
     def describe(self, split: Split = "train") -> str:
         """How a split is read, in one line: shapes, share of padding, what was cut off."""

@@ -49,8 +49,8 @@ class LabelledTable(LabelledSource):
     """The file to test with. None: a share of the training file is held out."""
     text: str = "text"
     """The column that holds the text."""
-    label: str = "label"
-    """The column that holds the label."""
+    label: str | None = "label"
+    """The column that holds the label. None: the texts have none, for a language model."""
     classes: tuple[str, ...] | None = None
     """The labels in the order of their ids; any other one is refused. None: the sorted labels of
     the training file."""
@@ -74,7 +74,7 @@ class LabelledTable(LabelledSource):
             raise ConfigError(f"classes must be names, none twice, got {self.classes}")
         try:
             line_ends_with_a_byte = "\n".encode(self.encoding) == b"\n"
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise ConfigError(f"there is no encoding {self.encoding!r}; try 'utf-8'") from None
         if not line_ends_with_a_byte:
             raise ConfigError(
@@ -85,6 +85,8 @@ class LabelledTable(LabelledSource):
         """`classes`, or the sorted labels of the training file."""
         if self.classes is not None:
             return self.classes
+        if self.label is None:
+            raise DataError(f"{expand(self.train)} is read without labels: set `label`")
         labels = {example.label for example in self._rows(self.train)}
         if not (names := sorted(label for label in labels if label is not None)):
             raise DataError(f"{expand(self.train)} has no label in column {self.label!r}")
@@ -94,7 +96,7 @@ class LabelledTable(LabelledSource):
         """The rows of a split in the order of the file."""
         file = {"train": None, "validation": self.validation, "test": self.test}[split]
         if file is not None:
-            yield from self._rows(file, self.class_names())
+            yield from self._rows(file, None if self.label is None else self.class_names())
             return
         belongs_to, empty = self._held_out(), True
         for example in self._rows(self.train, self.classes):
@@ -119,12 +121,11 @@ class LabelledTable(LabelledSource):
         """All rows of a file; a label that is not in `classes`, if given, is refused."""
         path = expand(file)
         known = None if classes is None else set(classes)
-        rows = _reader(file)(path, (self.text, self.label), self.encoding)
-        for line, (text, given) in rows:
+        columns = (self.text,) if self.label is None else (self.text, self.label)
+        for line, (text, *given) in _reader(file)(path, columns, self.encoding):
             place = f"{path}, line {line}"
-            if not isinstance(text, str):
-                raise DataError(f"{place}: {self.text!r} must be a string, got {_kind(text)}")
-            label = self._label(given, place)
+            _check_text(text, self.text, place)
+            label = self._label(given[0], place) if given else None
             if label is not None and known is not None and label not in known:
                 raise DataError(
                     f"{place}: the label {label!r} is not one of the classes"
@@ -143,15 +144,36 @@ class LabelledTable(LabelledSource):
         return None if given is None else str(given).strip() or None
 
 
+def is_table(path: str) -> bool:
+    """Whether the name of a file says that it is a table."""
+    return pathlib.PurePath(path.removesuffix(".gz")).suffix in _READERS
+
+
+def read_texts(path: str, column: str) -> Iterator[str]:
+    """The texts of one column of a table; see `LabelledTable` for its formats.
+
+    Raises:
+        DataError: the file cannot be read, or a row of it is malformed.
+    """
+    file = expand(path)
+    for line, (text,) in _reader(path)(file, (column,), "utf-8"):
+        _check_text(text, column, f"{file}, line {line}")
+        yield text
+
+
+def _check_text(text: Any, column: str, place: str) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"{place}: {column!r} must be a string, got {_kind(text)}")
+
+
 _Reader = Callable[[pathlib.Path, Sequence[str], str], Iterator[tuple[int, list[Any]]]]
 
 
 def _reader(path: str) -> _Reader:
     """What reads a file of this name: rows of (number of the first line, values of the columns)."""
-    suffix = pathlib.PurePath(path.removesuffix(".gz")).suffix
-    if suffix not in _READERS:
+    if not is_table(path):
         raise ConfigError(f"{path!r} must end with {', '.join(_READERS)}, or one of these and .gz")
-    return _READERS[suffix]
+    return _READERS[pathlib.PurePath(path.removesuffix(".gz")).suffix]
 
 
 def _read_tsv(path: pathlib.Path, columns: Sequence[str], encoding: str):

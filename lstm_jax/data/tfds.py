@@ -62,7 +62,8 @@ class TensorFlowDataset(LabelledSource):
         names = _names(feature)
         where = f"{self.name} {self.splits[SPLITS.index(split)]}, example"
         for index, example in enumerate(self._records(builder, split)):
-            text, place = example[self.field].decode(errors="replace"), f"{where} {index}"
+            place = f"{where} {index}"
+            text = _decode(example[self.field], place)
             label = None if feature is None else _label(example[self.label], names, place)
             yield Example(text, label, place)
 
@@ -180,10 +181,17 @@ def _names(feature: Any) -> tuple[str, ...] | None:
     return tuple(feature.names) if getattr(feature, "num_classes", None) else None
 
 
+def _decode(value: bytes, place: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise DataError(f"{place}: not UTF-8 text") from None
+
+
 def _label(value: Any, names: tuple[str, ...] | None, place: str) -> str | None:
     """The name of a class from the value that stands for it."""
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return _decode(value, place)
     label = int(value)
     if label == -1:
         return None

@@ -5,7 +5,7 @@ The training loop never learns which task runs.
 
 import abc
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from flax import nnx
 
@@ -49,6 +49,9 @@ class Task(abc.ABC):
 
     What only some tasks can do, such as `generate`, is a method of that task; `Run` reaches it.
     """
+
+    BATCH: ClassVar[type]
+    """The batches that the task learns from."""
 
     pretrained: str | None = dataclasses.field(default=None, kw_only=True)
     """A run directory. The model starts from its vocabulary, embedding and recurrent layers, which

@@ -1,7 +1,7 @@
 """Classification of a text into one of several classes."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from lstm_jax import scores
 from lstm_jax.adversarial import Perturbation
 from lstm_jax.cells import LSTM, Cell
+from lstm_jax.data.labelled import LabelledBatch
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.losses import cross_entropy
@@ -44,6 +45,8 @@ class Classification(Task):
     >>> model(jnp.zeros((5, 3), jnp.int32), jnp.array([5, 1, 2])).shape
     (3, 2)
     """
+
+    BATCH: ClassVar[type] = LabelledBatch
 
     cell: Cell | tuple[Cell, ...] = dataclasses.field(default_factory=lambda: LSTM(hidden=128))
     """The cell of every layer, or one for each layer."""

@@ -1,7 +1,7 @@
 """Language modelling: predicting each token from those before it."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from lstm_jax.cells import LSTM, Cell
 from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.windows import WindowBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Mean, bits_per_character, perplexity
 from lstm_jax.modules import (
@@ -40,6 +41,8 @@ class LanguageModeling(Task):
     >>> model(tokens, task.initial_carry(3))[0].shape
     (5, 3, 5)
     """
+
+    BATCH: ClassVar[type] = WindowBatch
 
     cell: Cell | tuple[Cell, ...] = dataclasses.field(default_factory=lambda: LSTM(hidden=200))
     """The cell of every layer, or one for each layer."""

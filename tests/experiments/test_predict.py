@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,18 +45,46 @@ def test_json_lines(program, classifier, tmp_path: Path) -> None:
     [
         ("texts.txt", b"", "is empty"),
         ("texts.txt", b"good\nb\xe9d\n", "texts.txt, line 2: not UTF-8 text"),
-        ("texts.jsonl", b'{"text": "a"}\n{"text"\n', "texts.jsonl, line 2: malformed JSON"),
-        ("texts.jsonl", b'{"review": "a"}\n', "line 1: not an object with the field 'text'"),
-        ("texts.jsonl", b'["a"]\n', "line 1: not an object with the field 'text'"),
-        ("texts.jsonl", b'{"text": 3}\n', "line 1: 'text' is not a string"),
+        ("texts.jsonl", b'{"text": "a"}\n{"text"\n', "texts.jsonl, line 2, column 8: malformed"),
+        ("texts.jsonl", b'{"review": "a"}\n', "line 1: no field 'text'; there are review"),
+        ("texts.jsonl", b'["a"]\n', "line 1: expected a JSON object on every line"),
+        ("texts.jsonl", b'{"text": 3}\n', "line 1: 'text' must be a string, got a number"),
+        ("texts.jsonl", b'{"text": "\\ud800"}\n', "half a surrogate pair"),
+        ("texts.jsonl", b"[" * 100_000, "line 1: malformed JSON"),
+        ("texts.csv", b"review\ngood\n", "no column 'text'"),
     ],
 )
 def test_bad_input(mistake, classifier, tmp_path: Path, name, content, message) -> None:
     (tmp_path / name).write_bytes(content)
-    # Good lines may have been classified before a bad one is met, but nothing of them is written.
+    # Good lines may have been classified before a bad one is met, but an old output stays.
     output = tmp_path / "out.jsonl"
+    output.write_text("old")
     arguments = (f"--workdir={classifier}", f"--input={tmp_path / name}", f"--output={output}")
     assert message in mistake("predict", *arguments)
+    assert output.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out.jsonl"])
+
+
+def test_the_output_may_be_the_input(program, classifier, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "great"}\n' * 3)
+    assert (
+        program("predict", f"--workdir={classifier}", f"--input={path}", f"--output={path}")[0] == 0
+    )
+    assert [record["label"] for record in records(path.read_text())] == ["1"] * 3
+
+
+def test_a_reader_that_has_enough(classifier, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("great\n" * 5000)
+    command = [sys.executable, "-m", "experiments.predict", f"--workdir={classifier}"]
+    command.append(f"--input={tmp_path / 'texts.txt'}")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+    assert process.wait(60) == 0
 
 
 def test_mistakes(mistake, classifier, trained, tmp_path: Path) -> None:
