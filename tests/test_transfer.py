@@ -152,7 +152,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_from_the_same_step(
     assert first is not None
     assert json.loads((workdir / "origin.json").read_text())["step"] == 3
     # The language model goes on and has another best step when the run is started again.
-    lstm_jax.train(override(lstm_jax.load(origin).experiment, {"steps": 6, "keep": 5}), origin)
+    lstm_jax.train(override(lstm_jax.load(origin).experiment, {"steps": 6}), origin)
     assert lstm_jax.load(origin, step="latest").step == 6
     second = open_origin(experiment, workdir)
     assert second is not None
