@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from flax import nnx
 
+from lstm_jax.cells.base import Cell
 from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Metric
 from lstm_jax.types import Array, Batch, Carry, Key
 
@@ -82,3 +84,32 @@ class Task(abc.ABC):
         """What an evaluation says beyond figures, such as a confusion matrix; else nothing."""
         del metrics, vocabulary
         return {}
+
+
+def cells_of(cell: Cell | tuple[Cell, ...], layers: int) -> tuple[Cell, ...]:
+    """The cell of every layer, given one for all of them or one for each.
+
+    >>> from lstm_jax.cells import LSTM
+    >>> [cell.hidden for cell in cells_of(LSTM(hidden=8), 2)]
+    [8, 8]
+
+    Raises:
+        ConfigError: there are more or fewer cells than layers, or no layers.
+    """
+    cells = cell if isinstance(cell, tuple) else (cell,) * layers
+    if len(cells) != layers:
+        raise ConfigError(f"layers is {layers} but cell has {len(cells)} cells")
+    if layers < 1 or min(cell.hidden for cell in cells) < 1:
+        raise ConfigError("there must be at least one layer and one hidden unit")
+    return cells
+
+
+def check_rates(task: Task, *names: str) -> None:
+    """Makes sure that fields are probabilities below 1.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name in names:
+        if not 0 <= getattr(task, name) < 1:
+            raise ConfigError(f"{name} lies in [0, 1), not {getattr(task, name)}")

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lstm_jax import scores
-from lstm_jax.adversarial import Perturbation
+from lstm_jax.adversarial import Logits, Perturbation
 from lstm_jax.cells import LSTM, Cell
 from lstm_jax.data.labelled import LabelledBatch
 from lstm_jax.data.vocabulary import Vocabulary
@@ -28,7 +28,7 @@ from lstm_jax.modules import (
     merge,
     split,
 )
-from lstm_jax.tasks.base import Output, Score, Task
+from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -82,16 +82,11 @@ class Classification(Task):
     """As in `LanguageModeling`, for that cost."""
 
     def __post_init__(self):
-        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,)
-        if isinstance(self.cell, tuple) and len(cells) != self.layers:
-            raise ConfigError(f"layers is {self.layers} but cell has {len(cells)} cells")
-        sizes = (self.layers, self.embedding, *self.head, *(cell.hidden for cell in cells))
-        if min(sizes) < 1:
-            raise ConfigError("layers, embedding, hidden and head must be at least 1")
-        rates = ("dropout", "embedding_dropout", "word_dropout", "weight_drop", "label_smoothing")
-        for name in rates:
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} lies in [0, 1), not {getattr(self, name)}")
+        cells_of(self.cell, self.layers)
+        if min(self.embedding, *self.head, 1) < 1:
+            raise ConfigError("embedding and head must be at least 1")
+        check_rates(self, "dropout", "embedding_dropout", "word_dropout", "weight_drop")
+        check_rates(self, "label_smoothing")
         if self.class_weights is not None and not all(0 < w < 1e9 for w in self.class_weights):
             raise ConfigError(f"class_weights must be positive, not {self.class_weights}")
         if not 0 <= self.language_modeling < float("inf"):
@@ -122,7 +117,7 @@ class Classification(Task):
         if self.word_dropout and vocabulary.unknown is None:
             raise ConfigError(f"word_dropout: {vocabulary.unit} have no unknown token")
         size = len(vocabulary)
-        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,) * self.layers
+        cells = cells_of(self.cell, self.layers)
         embedding = Embedding(size, self.embedding, rngs, self.embedding_dropout)
         noise = Noise(self.dropout, self.variational, self.weight_drop)
         stack = Stack(cells, self.embedding, noise, rngs, self.bidirectional)
@@ -169,24 +164,7 @@ class Classification(Task):
         metrics = {"nats": Mean((mask * nats).sum(), mask.sum())}
         metrics |= scores.count(logits, labels, mask)
         if self.perturbation is not None and shift_key is not None:
-            graph, params = split(model)
-            frozen = merge(graph, jax.lax.stop_gradient(params))
-            scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
-
-            def logits_of(reader: Any) -> Any:
-                return lambda vectors: reader.classify(
-                    reader.read(vectors, lengths, keys), lengths, keys
-                )
-
-            costs = self.perturbation.cost(
-                logits_of(model),
-                logits_of(frozen),
-                vectors,
-                lengths,
-                scale,
-                lambda shifted: cross_entropy(shifted, labels),
-                shift_key,
-            )
+            costs = _shifted(self.perturbation, model, vectors, lengths, labels, keys, shift_key)
             loss = loss + self.perturbation.weight * mean(costs)
         if self.language_modeling:
             cost = model.next_token(tokens, outputs, lengths, mask)
@@ -216,3 +194,27 @@ class Classification(Task):
             return nats
         even = -jax.nn.log_softmax(logits).mean(axis=-1)
         return (1 - self.label_smoothing) * nats + self.label_smoothing * even
+
+
+def _shifted(
+    perturbation: Perturbation,
+    model: Classifier,
+    vectors: Float[Array, "time batch features"],
+    lengths: Int[Array, " batch"],
+    labels: Int[Array, " batch"],
+    keys: Keys,
+    key: Key,
+) -> Float[Array, " batch"]:
+    """The cost of each text at its shifted vectors."""
+    graph, params = split(model)
+    frozen = merge(graph, jax.lax.stop_gradient(params))
+    scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
+
+    def logits_of(reader: Classifier) -> Logits:
+        return lambda vectors: reader.classify(reader.read(vectors, lengths, keys), lengths, keys)
+
+    def nats(logits: Array) -> Array:
+        return cross_entropy(logits, labels)
+
+    readers = logits_of(model), logits_of(frozen)
+    return perturbation.cost(*readers, vectors, lengths, scale, nats, key)

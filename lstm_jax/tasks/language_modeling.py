@@ -24,7 +24,7 @@ from lstm_jax.modules import (
     make_softmax,
 )
 from lstm_jax.sampling import sample
-from lstm_jax.tasks.base import Output, Score, Task
+from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -69,14 +69,8 @@ class LanguageModeling(Task):
     over the batch, as papers before 2017 had it (their learning rates and clipping mean that)."""
 
     def __post_init__(self):
-        cells = self.cell if isinstance(self.cell, tuple) else (self.cell,)
-        if isinstance(self.cell, tuple) and len(cells) != self.layers:
-            raise ConfigError(f"layers is {self.layers} but cell has {len(cells)} cells")
-        if self.layers < 1 or min(cell.hidden for cell in cells) < 1:
-            raise ConfigError("a language model has at least one layer and one hidden unit")
-        for name in ("dropout", "embedding_dropout", "weight_drop"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} lies in [0, 1), not {getattr(self, name)}")
+        cells_of(self.cell, self.layers)
+        check_rates(self, "dropout", "embedding_dropout", "weight_drop")
         if self.embedding is not None and self.embedding < 1:
             raise ConfigError(f"embedding has at least one feature, not {self.embedding}")
         if self.init_scale is not None and not 0 < self.init_scale < float("inf"):
@@ -167,7 +161,7 @@ class LanguageModeling(Task):
 
     @property
     def _cells(self) -> tuple[Cell, ...]:
-        return self.cell if isinstance(self.cell, tuple) else (self.cell,) * self.layers
+        return cells_of(self.cell, self.layers)
 
     @property
     def _features(self) -> int:

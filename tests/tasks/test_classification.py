@@ -199,16 +199,11 @@ def test_a_perturbation_costs_more_the_longer_it_is():
     ("wrong", "message"),
     [
         ({"cell": (LSTM(),), "layers": 2}, "layers is 2 but cell has 1 cells"),
-        *(
-            (wrong, "layers, embedding, hidden and head must be at least 1")
-            for wrong in (
-                {"layers": 0},
-                {"cell": (), "layers": 0},
-                {"embedding": 0},
-                {"cell": LSTM(hidden=0)},
-                {"head": (3, 0)},
-            )
-        ),
+        ({"layers": 0}, "there must be at least one layer and one hidden unit"),
+        ({"cell": (), "layers": 0}, "there must be at least one layer and one hidden unit"),
+        ({"cell": LSTM(hidden=0)}, "there must be at least one layer and one hidden unit"),
+        ({"embedding": 0}, "embedding and head must be at least 1"),
+        ({"head": (3, 0)}, "embedding and head must be at least 1"),
         *(
             ({name: value}, f"{name} lies in [0, 1), not {value}")
             for name in ("dropout", "embedding_dropout", "word_dropout", "weight_drop")
