@@ -24,7 +24,7 @@ def get_config() -> Experiment:
             embedding=200,
             pooling="concatenated",
             dropout=0.5,
-            word_dropout=0.05,
+            word_dropout=0.1,
             perturbation=Adversarial(epsilon=2.0),
         ),
         data=LabelledTexts(
@@ -39,7 +39,7 @@ def get_config() -> Experiment:
         ),
         optimizer=Optimizer(
             "adam",
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             schedule=WarmupCosine(warmup=0.5, length=12, floor=0.01),
             clip_norm=1.0,
         ),
