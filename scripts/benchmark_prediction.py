@@ -14,7 +14,7 @@ import sys
 import time
 
 import _benchmark
-from absl import app, flags
+from absl import app, flags, logging
 
 PACKAGES = {"lstm_jax": "lstm_jax", "torch": "torch", "torch_packed": "torch"}
 
@@ -70,6 +70,7 @@ def main(argv: list[str]) -> int:
     """Measures and prints."""
     import lstm_jax
 
+    logging.set_verbosity(logging.WARNING)  # JAX tells much at INFO
     try:
         if argv[1:]:
             raise ValueError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
