@@ -3,7 +3,8 @@
     python scripts/prepare_data.py --name=trec --archive_dir=$LSTM_JAX_DATA/trec
     python -m experiments.train --config=configs/classification_trec.py --workdir=runs/trec
 
-Words are shifted adversarially (Miyato, Dai and Goodfellow 2017).
+Words are shifted adversarially (Miyato, Dai and Goodfellow 2017). Measured: test accuracy 88.8%
+after 2 minutes on one CPU core (docs/results.md).
 """
 
 from lstm_jax import Experiment

@@ -4,6 +4,7 @@
     python -m experiments.train --config=configs/sentiment_imdb.py --workdir=runs/sentiment_imdb
 
 Published for a bidirectional LSTM, from scratch: test accuracy 84.3% (the example of Keras).
+Measured: 89.2% after 10 minutes on one CPU core (docs/results.md).
 """
 
 from lstm_jax import Experiment
