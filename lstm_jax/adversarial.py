@@ -93,7 +93,8 @@ class VirtualAdversarial(Perturbation):
     """The shift r that changes the prediction most, whatever the label (equations 7 and 8).
 
     r = epsilon g / |g|  with  g = gradient in s + d of KL[p(. | s) || p(. | s + d)], d a random
-    direction of length `probe`; the cost is KL[p(. | s) || p(. | s + r)].
+    direction of length `probe`; the cost is KL[p(. | s) || p(. | s + r)]. It is taken over the
+    labelled texts of a batch; the paper's also over texts without labels.
     """
 
     probe: float = 0.1

@@ -39,7 +39,7 @@ class Experiment:
     """Steps between records of training metrics; there is one before every evaluation as well."""
     steps_per_dispatch: int = 1
     """Optimizer steps that run in one call of the compiled program; with more, small models wait
-    less for Python."""
+    less for Python. Batches of unlike shapes run one in a call all the same."""
     patience: int | None = None
     """Stops after so many evaluations in a row without a better score; never, if not given."""
     keep: int = 2

@@ -61,7 +61,8 @@ class LanguageModeling(Task):
     """Whether the softmax uses the embedding table as its kernel."""
     cutoffs: tuple[int, ...] = ()
     """Where the tails of an adaptive softmax begin, for large vocabularies; none: one softmax over
-    all tokens. `(2000, 10000)` suits 30,000 words (Grave et al. 2017)."""
+    all tokens. `(2000, 10000)` suits 30,000 words (Grave et al. 2017). The vocabulary must be in
+    the order of frequency, as all but those of subwords and bytes are."""
     init_scale: float | None = None
     """Every parameter starts from U(-init_scale, init_scale); if not given, as each layer does."""
     reduction: Literal["mean", "sum_over_time"] = "mean"
