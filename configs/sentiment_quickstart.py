@@ -4,7 +4,8 @@
     python -m experiments.train --config=configs/sentiment_quickstart.py --workdir=runs/sentiment
     echo "a great film" | python -m experiments.predict --workdir=runs/sentiment
 
-33,430 reviews and sentences of reviews; needs no download beside the package.
+33,430 reviews and sentences of reviews; needs no download beside the package. Measured: test
+accuracy 84.5% after a minute and a half on 2 CPU cores (docs/results.md).
 """
 
 from lstm_jax import Experiment
