@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lstm_jax.data import groups
-from lstm_jax.data.labelled import pad
+from lstm_jax.data.padded import pad
 from lstm_jax.modules import Graph, merge, split
 from lstm_jax.reporting import progress_bar
 from lstm_jax.types import Array, Params

@@ -2,7 +2,8 @@
 
 from lstm_jax.data.base import SPLITS, Data, Dataset, Example, LabelledSource, Source, Split
 from lstm_jax.data.distinct import Distinct
-from lstm_jax.data.labelled import LabelledBatch, LabelledTexts, PaddedTexts
+from lstm_jax.data.labelled import LabelledTexts, PaddedTexts
+from lstm_jax.data.padded import LabelledBatch
 from lstm_jax.data.reviews import LabelledFolder, MovieReviews
 from lstm_jax.data.tables import LabelledTable
 from lstm_jax.data.text import PythonDocumentation, TextFile, TextFiles

@@ -4,29 +4,17 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, overload
+from typing import Literal
 
 import numpy as np
 
 from lstm_jax.data import groups
 from lstm_jax.data.base import SPLITS, Data, Example, LabelledSource, Split
+from lstm_jax.data.padded import LabelledBatch, PaddedBatches, Sequences
 from lstm_jax.data.reviews import MovieReviews
 from lstm_jax.data.tokenization import Tokens
 from lstm_jax.data.vocabulary import Vocabulary, check_unit
 from lstm_jax.errors import ConfigError, DataError
-
-
-class LabelledBatch(NamedTuple):
-    """Texts of a batch, padded to one length, and their classes."""
-
-    inputs: np.ndarray
-    """int32 [time, batch]: the tokens; the first of each text is `vocabulary.start`."""
-    lengths: np.ndarray
-    """int32 [batch]: the tokens of each text, the start token included."""
-    labels: np.ndarray
-    """int32 [batch]: the class of each text."""
-    mask: np.ndarray
-    """float32 [batch]: 1 where there is a text, 0 in a row that only fills up the batch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,14 +108,6 @@ class LabelledTexts(Data):
         return PaddedTexts(self, vocabulary, seed)
 
 
-def pad(sequences: Sequence[np.ndarray], length: int, rows: int, fill: int) -> np.ndarray:
-    """Sequences as columns, int32 [length, rows], with `fill` where there is no token."""
-    inputs = np.full((length, rows), fill, np.int32)
-    for column, sequence in enumerate(sequences):
-        inputs[: len(sequence), column] = sequence
-    return inputs
-
-
 class PaddedTexts:
     """An opened `LabelledTexts`; satisfies `Dataset`."""
 
@@ -135,7 +115,7 @@ class PaddedTexts:
         self.config = config
         self.vocabulary = vocabulary
         self._seed = seed
-        self._splits: dict[Split, _Encoded] = {}
+        self._splits: dict[Split, Sequences] = {}
         self._epoch: tuple[int, list[groups.Rows]] = (-1, [])
 
     @property
@@ -220,7 +200,7 @@ class PaddedTexts:
             raise ConfigError(f"batch_size must be at least 1, got {size}")
         encoded = self._encoded(split)
         cut = groups.batches(groups.group(encoded.lengths, size, self.config.groups))
-        return _Evaluation(encoded, cut, self.vocabulary.start)
+        return PaddedBatches(encoded, cut, self.vocabulary.start)
 
     @functools.cached_property
     def _steps(self) -> int:
@@ -231,7 +211,7 @@ class PaddedTexts:
         lengths = self._encoded("train").lengths
         return groups.group(lengths, self.config.batch_size, self.config.groups)
 
-    def _encoded(self, split: Split) -> "_Encoded":
+    def _encoded(self, split: Split) -> Sequences:
         if split not in SPLITS:
             raise DataError(f"there is no split {split!r}; the splits are {', '.join(SPLITS)}")
         if split not in self._splits:
@@ -239,30 +219,7 @@ class PaddedTexts:
         return self._splits[split]
 
 
-class _Encoded(NamedTuple):
-    """A split in memory."""
-
-    sequences: list[np.ndarray]
-    lengths: np.ndarray
-    labels: np.ndarray
-    dropped: int
-    """Tokens beyond `max_length`."""
-    trimmed: int
-    """Texts that had such tokens."""
-
-    def cut(self, batch: groups.Rows, fill: int) -> LabelledBatch:
-        """The batch of some of the sequences."""
-        after = (0, batch.rows - len(batch.members))
-        return LabelledBatch(
-            pad([self.sequences[i] for i in batch.members], batch.length, batch.rows, fill),
-            # A row that only fills up is a text of one token.
-            np.pad(self.lengths[batch.members], after, constant_values=1).astype(np.int32),
-            np.pad(self.labels[batch.members], after),
-            np.pad(np.ones(len(batch.members), np.float32), after),
-        )
-
-
-def _read(config: LabelledTexts, vocabulary: Vocabulary, split: Split) -> _Encoded:
+def _read(config: LabelledTexts, vocabulary: Vocabulary, split: Split) -> Sequences:
     """A split as sequences and classes.
 
     Raises:
@@ -281,7 +238,7 @@ def _read(config: LabelledTexts, vocabulary: Vocabulary, split: Split) -> _Encod
     if not sequences:
         raise DataError(f"the {split} split of {config.source} has no examples")
     lengths = np.array([len(sequence) for sequence in sequences])
-    return _Encoded(sequences, lengths, np.array(labels, np.int32), dropped, trimmed)
+    return Sequences(sequences, lengths, np.array(labels, np.int32), dropped, trimmed)
 
 
 def _class_of(example: Example, ids: dict[str, int]) -> int:
@@ -292,22 +249,3 @@ def _class_of(example: Example, ids: dict[str, int]) -> int:
     if example.label not in ids:
         raise DataError(f"{example.place}: label {example.label!r} is not one of {', '.join(ids)}")
     return ids[example.label]
-
-
-class _Evaluation(Sequence[LabelledBatch]):
-    """The batches of a pass over a split."""
-
-    def __init__(self, encoded: _Encoded, cut: list[groups.Rows], fill: int):
-        self._encoded, self._cut, self._fill = encoded, cut, fill
-
-    def __len__(self) -> int:
-        return len(self._cut)
-
-    @overload
-    def __getitem__(self, index: int) -> LabelledBatch: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[LabelledBatch]: ...
-    def __getitem__(self, index: int | slice) -> LabelledBatch | list[LabelledBatch]:
-        if isinstance(index, slice):
-            return [self._encoded.cut(batch, self._fill) for batch in self._cut[index]]
-        return self._encoded.cut(self._cut[index], self._fill)

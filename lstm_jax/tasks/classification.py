@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from lstm_jax import scores
 from lstm_jax.adversarial import Logits, Perturbation
 from lstm_jax.cells import LSTM, Cell
-from lstm_jax.data.labelled import LabelledBatch
+from lstm_jax.data.padded import LabelledBatch
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.losses import cross_entropy
