@@ -64,8 +64,41 @@ def test_few_programs_are_compiled_whatever_the_lengths(run: lstm_jax.Run) -> No
     assert prediction._logits._cache_size() - before <= run.experiment.data.groups
 
 
+def test_texts_of_nearby_lengths_find_their_program_compiled(run: lstm_jax.Run) -> None:
+    run.predict(["film " * 40])
+    before = prediction._logits._cache_size()
+    for length in (33, 50, 62):
+        run.predict(["film " * length])
+    assert prediction._logits._cache_size() == before
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_lengths_are_rounded_up_by_little(coarse: bool) -> None:
+    lengths = np.arange(1, 3000)
+    rounded = prediction._rounded(lengths, coarse)
+    assert (rounded >= lengths).all()
+    assert (rounded <= np.maximum(lengths * (2 if coarse else 1.0625), 16)).all()
+    assert len(set(rounded)) <= (10 if coarse else 140)
+
+
+def test_what_is_cut_off_is_told(run: lstm_jax.Run, capfd: pytest.CaptureFixture[str]) -> None:
+    experiment = lstm_jax.override(run.experiment, {"data.max_length": 3})
+    short = lstm_jax.Run(run.workdir, experiment, run.vocabulary, run.step, run._graph, run.params)
+    short.predict(["great", "the film", "the film was great"])
+    assert "max_length=3 drops 2 tokens of 1 texts" in capfd.readouterr().err
+    run.predict(["the film was great"])
+    assert "drops" not in capfd.readouterr().err
+    assert run.evaluate("test")["dropped_tokens"] == 0
+    changed = run.evaluate("test", changes={"data.max_length": 3})
+    source = run.experiment.data.source
+    lengths = [len(example.text.split()) for example in source.examples("test")]
+    assert changed["dropped_tokens"] == sum(max(0, length - 2) for length in lengths) > 0
+
+
 def test_mistakes(run: lstm_jax.Run, text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a list of texts, not one text"):
         run.predict("great")
+    with pytest.raises(ConfigError, match="a text must be a string, not bytes"):
+        run.predict(["great", b"dull"])
     with pytest.raises(ConfigError, match="batch_size must be at least 1"):
         run.predict(["great"], batch_size=0)
