@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,23 @@ from lstm_jax.types import Array, Key
 
 Logits = Callable[[Array], Array]
 """Vectors [time, batch, features] to logits [batch, classes]."""
+
+
+class Texts(NamedTuple):
+    """A batch of texts, and the classifier that reads them."""
+
+    vectors: Float[Array, "time batch features"]
+    """Of the words."""
+    lengths: Int[Array, " batch"]
+    """Of the texts; what stands beyond them is padding."""
+    scale: Float[Array, ""]
+    """The root mean square of an element of the embedding."""
+    logits: Logits
+    """The classifier."""
+    frozen: Logits
+    """The same, without gradients of its parameters."""
+    nats: Callable[[Array], Array]
+    """Logits to the cross entropy of each text."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,27 +59,8 @@ class Perturbation(abc.ABC):
                 raise ConfigError(f"{field.name} of a perturbation must be positive, not {value}")
 
     @abc.abstractmethod
-    def cost(
-        self,
-        logits: Logits,
-        frozen: Logits,
-        vectors: Float[Array, "time batch features"],
-        lengths: Int[Array, " batch"],
-        scale: Float[Array, ""],
-        nats: Callable[[Array], Array],
-        key: Key,
-    ) -> Float[Array, " batch"]:
-        """The cost of each text at its shifted vectors.
-
-        Args:
-            logits: the classifier.
-            frozen: the same, without gradients of its parameters.
-            vectors: of the words.
-            lengths: of the texts; what stands beyond them is padding.
-            scale: the root mean square of an element of the embedding.
-            nats: logits to the cross entropy of each text.
-            key: of random directions.
-        """
+    def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
+        """The cost of each text at its shifted vectors; `key` is that of random directions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,21 +70,13 @@ class Adversarial(Perturbation):
     r = epsilon g / |g|  with  g = gradient of the cost in the word vectors; the cost is at s + r.
     """
 
-    def cost(
-        self,
-        logits: Logits,
-        frozen: Logits,
-        vectors: Float[Array, "time batch features"],
-        lengths: Int[Array, " batch"],
-        scale: Float[Array, ""],
-        nats: Callable[[Array], Array],
-        key: Key,
-    ) -> Float[Array, " batch"]:
+    def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
         """The cross entropy at the shifted vectors."""
-        del lengths, key
-        still = jax.lax.stop_gradient(vectors)
-        gradient = jax.grad(lambda shifted: nats(frozen(shifted)).sum())(still)
-        return nats(logits(vectors + _of_length(gradient, self.epsilon * scale)))
+        del key
+        still = jax.lax.stop_gradient(texts.vectors)
+        gradient = jax.grad(lambda shifted: texts.nats(texts.frozen(shifted)).sum())(still)
+        shift = _of_length(gradient, self.epsilon * texts.scale)
+        return texts.nats(texts.logits(texts.vectors + shift))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,31 +91,22 @@ class VirtualAdversarial(Perturbation):
     probe: float = 0.1
     """The length of the random direction d, in root mean squares of an element."""
 
-    def cost(
-        self,
-        logits: Logits,
-        frozen: Logits,
-        vectors: Float[Array, "time batch features"],
-        lengths: Int[Array, " batch"],
-        scale: Float[Array, ""],
-        nats: Callable[[Array], Array],
-        key: Key,
-    ) -> Float[Array, " batch"]:
+    def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
         """The divergence of the predictions at the shifted vectors from those at the vectors."""
-        del nats
-        still = jax.lax.stop_gradient(vectors)
-        wanted = jax.nn.log_softmax(frozen(still))
+        still = jax.lax.stop_gradient(texts.vectors)
+        wanted = jax.nn.log_softmax(texts.frozen(still))
 
         def divergence(shifted_logits: Array) -> Array:
             difference = wanted - jax.nn.log_softmax(shifted_logits)
             return (jnp.exp(wanted) * difference).sum(axis=-1)
 
-        steps = jnp.arange(vectors.shape[0], dtype=lengths.dtype)
-        direction = jax.random.normal(key, vectors.shape, vectors.dtype)
-        direction *= (steps[:, None] < lengths)[..., None].astype(vectors.dtype)
-        near = still + _of_length(direction, self.probe * scale)
-        gradient = jax.grad(lambda shifted: divergence(frozen(shifted)).sum())(near)
-        return divergence(logits(vectors + _of_length(gradient, self.epsilon * scale)))
+        steps = jnp.arange(still.shape[0], dtype=texts.lengths.dtype)
+        direction = jax.random.normal(key, still.shape, still.dtype)
+        direction *= (steps[:, None] < texts.lengths)[..., None].astype(still.dtype)
+        near = still + _of_length(direction, self.probe * texts.scale)
+        gradient = jax.grad(lambda shifted: divergence(texts.frozen(shifted)).sum())(near)
+        shift = _of_length(gradient, self.epsilon * texts.scale)
+        return divergence(texts.logits(texts.vectors + shift))
 
 
 def _of_length(

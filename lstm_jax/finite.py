@@ -7,9 +7,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
+from lstm_jax import training
 from lstm_jax.errors import NonFiniteError
-from lstm_jax.training import Report, TrainState
-from lstm_jax.types import Array
+from lstm_jax.training import Report, TrainState, TrainSteps
+from lstm_jax.types import Array, Batch
+
+
+def dispatch(
+    train_steps: TrainSteps, state: TrainState, batches: list[Batch]
+) -> tuple[TrainState, float]:
+    """Makes one optimizer step with each batch; returns the new state and the last loss.
+
+    The buffers of the state it is given are used up.
+
+    Raises:
+        NonFiniteError: as `check_report`.
+    """
+    step, loss = int(state.step), 0.0
+    for part in training.stacks(batches):
+        state, report = train_steps(state, part)
+        loss = check_report(report, step)
+        step += len(report.loss)
+    return state, loss
 
 
 def check_report(report: Report, first_step: int) -> float:

@@ -1,9 +1,13 @@
 """Stopping in good order when a signal asks for it."""
 
+import itertools
 import signal
 import threading
+from collections.abc import Iterable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Interruption:
@@ -20,6 +24,10 @@ class Interruption:
     def __bool__(self) -> bool:
         """Whether a signal came."""
         return self.signal is not None
+
+    def ends(self, items: Iterable[T]) -> Iterable[T]:
+        """The items up to the moment when a signal comes."""
+        return itertools.takewhile(lambda _: not self, items)
 
     def exception(self) -> BaseException:
         """What ends the program: KeyboardInterrupt for Ctrl-C, else SystemExit(128 + signal)."""

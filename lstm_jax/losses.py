@@ -42,3 +42,20 @@ def _cross_entropy_backward(residuals: tuple[Array, ...], cotangent: Array) -> t
 
 
 cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+
+
+def smoothed(
+    nats: Float[Array, "*positions"], logits: Float[Array, "*positions classes"], share: float
+) -> Float[Array, "*positions"]:
+    """Cross entropies with a share of the target spread evenly over all classes.
+
+    Source: Szegedy et al. 2016, "Rethinking the Inception architecture" (section 7).
+
+    >>> logits = jnp.array([[0.0, jnp.log(3.0)]])
+    >>> nats = cross_entropy(logits, jnp.array([1]))
+    >>> [round(float(smoothed(nats, logits, share)[0]), 3) for share in (0.0, 0.5, 1.0)]
+    [0.288, 0.562, 0.837]
+    """
+    if share == 0:
+        return nats
+    return (1 - share) * nats - share * jax.nn.log_softmax(logits).mean(axis=-1)

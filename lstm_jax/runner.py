@@ -1,14 +1,10 @@
 """The training loop."""
 
-import contextlib
-import itertools
 from pathlib import Path
-
-import jax
 
 from lstm_jax import checkpoints, run_directory, training
 from lstm_jax.experiment import Experiment
-from lstm_jax.finite import check_report, check_state
+from lstm_jax.finite import check_state, dispatch
 from lstm_jax.interruption import Interruption
 from lstm_jax.memory import keep_freed_memory
 from lstm_jax.origin import open_origin
@@ -21,8 +17,7 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
     """Trains an experiment in a run directory, or goes on with it where it was stopped.
 
     However often the process is killed and started again, the run ends with the same parameters,
-    optimizer state, carry and metrics log, bit for bit, as if nothing had happened (on the same
-    machine and versions; shown on CPUs). On Ctrl-C and SIGTERM it saves a checkpoint first.
+    optimizer state, carry and metrics log, bit for bit (same machine and versions, on CPUs).
 
     The order of operations, at every step where they are due:
         1. evaluate on the validation split: best score, plateau, early stopping
@@ -70,11 +65,11 @@ class _Loop:
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
         if restored:
             self.directory.compare_data(restored.metadata["data"], self.digest)
-        self.state = jax.tree.map(jax.numpy.array, restored.state) if restored else self.state
+        self.state = training.own(restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
         shown = self.directory.path, self.due.total, self.step, self.dataset.items
         with (
-            contextlib.closing(self.directory.open_metrics()) as self.log,
+            self.directory.open_metrics() as self.log,
             Reporter(*shown) as self.reporter,
             Interruption() as self.interruption,
         ):
@@ -108,9 +103,8 @@ class _Loop:
         progress, score = self.state.progress, self.task.score
         if int(progress.evaluated_step) == self.step:
             return
-        batches = progress_bar(self.validation, "validation")
-        uninterrupted = itertools.takewhile(lambda _: not self.interruption, batches)
-        sums = training.evaluate(self.task, self.eval_step, self.state.params, uninterrupted)
+        batches = self.interruption.ends(progress_bar(self.validation, "validation"))
+        sums = training.evaluate(self.task, self.eval_step, self.state.params, batches)
         if self.interruption:
             return
         metrics = self.task.summarize(sums, self.vocabulary)
@@ -138,11 +132,8 @@ class _Loop:
         raise self.interruption.exception()
 
     def _dispatch(self, count: int) -> None:
-        loss, step = 0.0, self.step
-        for part in training.stacks([self.dataset.batch(step + i) for i in range(count)]):
-            self.state, report = self.train_steps(self.state, part)
-            loss = check_report(report, step)
-            step += len(report.loss)
+        batches = [self.dataset.batch(self.step + i) for i in range(count)]
+        self.state, loss = dispatch(self.train_steps, self.state, batches)
         self.step, self.is_saved = self.step + count, False
         self.reporter.step(self.step, self.dataset.items_per_batch * count, loss=loss)
 
@@ -154,6 +145,6 @@ class _Loop:
             self.state = self.state._replace(metrics=training.zeros_like(self.state.metrics))
 
     def _record(self, split: str, metrics: dict[str, float]) -> None:
-        epoch = self.step / self.epoch
-        self.log.append({"split": split, "step": self.step, "epoch": epoch, **metrics})
+        where = {"split": split, "step": self.step, "epoch": self.step / self.epoch}
+        self.log.append({**where, **metrics})
         self.reporter.scalars(self.step, split, metrics)

@@ -142,8 +142,13 @@ def init_state(
         metrics=zeros_like(jax.eval_shape(metrics, params, batch)),
         progress=first_progress(task.score),
     )
+    return graph, own(state)
+
+
+def own(state: TrainState) -> TrainState:
+    """The state in buffers of its own, as `make_train_steps` wants it: they are used up."""
     # Donated buffers must be distinct, and JAX may share those of equal constants.
-    return graph, jax.tree.map(jnp.copy, state)
+    return jax.tree.map(jnp.array, state)
 
 
 @functools.lru_cache(maxsize=8)

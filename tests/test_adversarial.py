@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.adversarial import Adversarial, Perturbation, VirtualAdversarial
+from lstm_jax.adversarial import Adversarial, Perturbation, Texts, VirtualAdversarial
 from lstm_jax.errors import ConfigError
 from lstm_jax.losses import cross_entropy
 
@@ -53,7 +53,7 @@ def cost(
     key: jax.Array = KEY,
 ) -> jax.Array:
     frozen = logits if frozen is None else frozen
-    return perturbation.cost(logits, frozen, vectors, LENGTHS, SCALE, nats, key)
+    return perturbation.cost(Texts(vectors, LENGTHS, SCALE, logits, frozen, nats), key)
 
 
 def shift(perturbation: Perturbation, logits: Any = logits_of, **changes: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from lstm_jax.modules.classifier import NO_NOISE, Classifier, Keys
 from lstm_jax.modules.dense import Dense
 from lstm_jax.modules.embedding import Embedding
 from lstm_jax.modules.graph import Graph, draw_uniform, initialize, merge, split, structure
+from lstm_jax.modules.language_model import LanguageModel
 from lstm_jax.modules.pooling import Pooling, PoolingKind
 from lstm_jax.modules.recurrent import Bidirectional, Noise, Recurrent, Stack
 from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax, TiedSoftmax, make_softmax
@@ -17,6 +18,7 @@ __all__ = [
     "Embedding",
     "Graph",
     "Keys",
+    "LanguageModel",
     "Noise",
     "Pooling",
     "PoolingKind",

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Int
 
+from lstm_jax.adversarial import Logits, Texts
+from lstm_jax.losses import cross_entropy
 from lstm_jax.metrics import Mean
 from lstm_jax.modules.dense import Dense
 from lstm_jax.modules.embedding import Embedding
+from lstm_jax.modules.graph import merge, split
 from lstm_jax.modules.pooling import Pooling
 from lstm_jax.modules.recurrent import Stack
 from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax
@@ -109,3 +112,25 @@ class Classifier(nnx.Module):
         steps = jnp.arange(1, len(tokens), dtype=lengths.dtype)
         valid = (steps[:, None] < lengths).astype(mask.dtype) * mask
         return Mean((nats * valid).sum(), valid.sum())
+
+    def texts(
+        self,
+        vectors: Float[Array, "time batch features"],
+        lengths: Int[Array, " batch"],
+        labels: Int[Array, " batch"],
+        keys: Keys = NO_NOISE,
+    ) -> Texts:
+        """What a `Perturbation` takes: the texts, and this classifier with the same noise."""
+        graph, params = split(self)
+        frozen = merge(graph, jax.lax.stop_gradient(params))
+        scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
+
+        def logits_of(reader: Classifier) -> Logits:
+            return lambda shifted: reader.classify(
+                reader.read(shifted, lengths, keys), lengths, keys
+            )
+
+        def nats(logits: Array) -> Array:
+            return cross_entropy(logits, labels)
+
+        return Texts(vectors, lengths, scale, logits_of(self), logits_of(frozen), nats)

@@ -2,6 +2,6 @@
 
 from lstm_jax.tasks.base import Output, Score, Task
 from lstm_jax.tasks.classification import Classification
-from lstm_jax.tasks.language_modeling import LanguageModel, LanguageModeling
+from lstm_jax.tasks.language_modeling import LanguageModeling
 
-__all__ = ["Classification", "LanguageModel", "LanguageModeling", "Output", "Score", "Task"]
+__all__ = ["Classification", "LanguageModeling", "Output", "Score", "Task"]

@@ -6,15 +6,14 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
 
 from lstm_jax import scores
-from lstm_jax.adversarial import Logits, Perturbation
+from lstm_jax.adversarial import Perturbation
 from lstm_jax.cells import LSTM, Cell
 from lstm_jax.data.padded import LabelledBatch
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
-from lstm_jax.losses import cross_entropy
+from lstm_jax.losses import cross_entropy, smoothed
 from lstm_jax.metrics import Mean
 from lstm_jax.modules import (
     Classifier,
@@ -25,8 +24,6 @@ from lstm_jax.modules import (
     PoolingKind,
     Stack,
     make_softmax,
-    merge,
-    split,
 )
 from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
 from lstm_jax.types import Array, Batch, Carry, Key
@@ -160,11 +157,12 @@ class Classification(Task):
         def mean(costs: Array) -> Array:
             return (weights * costs).sum() / total
 
-        loss = mean(self._smoothed(logits, nats))
+        loss = mean(smoothed(nats, logits, self.label_smoothing))
         metrics = {"nats": Mean((mask * nats).sum(), mask.sum())}
         metrics |= scores.count(logits, labels, mask)
         if self.perturbation is not None and shift_key is not None:
-            costs = _shifted(self.perturbation, model, vectors, lengths, labels, keys, shift_key)
+            texts = model.texts(vectors, lengths, labels, keys)
+            costs = self.perturbation.cost(texts, shift_key)
             loss = loss + self.perturbation.weight * mean(costs)
         if self.language_modeling:
             cost = model.next_token(tokens, outputs, lengths, mask)
@@ -186,35 +184,3 @@ class Classification(Task):
             "classes": list(vocabulary.classes),
             "confusion_matrix": metrics["confusion"].total.astype(int).tolist(),
         }
-
-    def _smoothed(
-        self, logits: Float[Array, "batch classes"], nats: Float[Array, " batch"]
-    ) -> Float[Array, " batch"]:
-        if not self.label_smoothing:
-            return nats
-        even = -jax.nn.log_softmax(logits).mean(axis=-1)
-        return (1 - self.label_smoothing) * nats + self.label_smoothing * even
-
-
-def _shifted(
-    perturbation: Perturbation,
-    model: Classifier,
-    vectors: Float[Array, "time batch features"],
-    lengths: Int[Array, " batch"],
-    labels: Int[Array, " batch"],
-    keys: Keys,
-    key: Key,
-) -> Float[Array, " batch"]:
-    """The cost of each text at its shifted vectors."""
-    graph, params = split(model)
-    frozen = merge(graph, jax.lax.stop_gradient(params))
-    scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
-
-    def logits_of(reader: Classifier) -> Logits:
-        return lambda vectors: reader.classify(reader.read(vectors, lengths, keys), lengths, keys)
-
-    def nats(logits: Array) -> Array:
-        return cross_entropy(logits, labels)
-
-    readers = logits_of(model), logits_of(frozen)
-    return perturbation.cost(*readers, vectors, lengths, scale, nats, key)

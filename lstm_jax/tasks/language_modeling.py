@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
 
 from lstm_jax.cells import LSTM, Cell
 from lstm_jax.data.vocabulary import Vocabulary
@@ -14,10 +13,9 @@ from lstm_jax.data.windows import WindowBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Mean, bits_per_character, perplexity
 from lstm_jax.modules import (
-    AdaptiveSoftmax,
     Embedding,
+    LanguageModel,
     Noise,
-    Softmax,
     Stack,
     TiedSoftmax,
     draw_uniform,
@@ -89,7 +87,7 @@ class LanguageModeling(Task):
         """Nats a token, the fewer the better."""
         return Score("nats_per_token", "min")
 
-    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> "LanguageModel":
+    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> LanguageModel:
         """A language model over the vocabulary."""
         hidden, size = self._cells[-1].hidden, len(vocabulary)
         embedding = Embedding(size, self._features, rngs, self.embedding_dropout)
@@ -127,7 +125,7 @@ class LanguageModeling(Task):
 
     def generate(
         self,
-        model: "LanguageModel",
+        model: LanguageModel,
         vocabulary: Vocabulary,
         prompt: str = "",
         *,
@@ -167,42 +165,3 @@ class LanguageModeling(Task):
     @property
     def _features(self) -> int:
         return self._cells[0].hidden if self.embedding is None else self.embedding
-
-
-class LanguageModel(nnx.Module):
-    """Tokens to the logits of the tokens that follow."""
-
-    def __init__(
-        self,
-        embedding: Embedding,
-        stack: Stack,
-        softmax: Softmax | TiedSoftmax | AdaptiveSoftmax,
-    ):
-        self.embedding = embedding
-        self.stack = stack
-        self.softmax = softmax
-
-    def __call__(
-        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
-    ) -> tuple[Float[Array, "time batch vocabulary"], tuple[Carry, ...]]:
-        """Logits of the next token at every step, and the carry of every layer."""
-        hidden, carry = self._read(tokens, carry, key)
-        return self.softmax(hidden, self.embedding.table[...]), carry
-
-    def nats(
-        self,
-        tokens: Int[Array, "time batch"],
-        targets: Int[Array, "time batch"],
-        carry: tuple[Carry, ...],
-        key: Key | None = None,
-    ) -> tuple[Float[Array, "time batch"], tuple[Carry, ...]]:
-        """Minus the logarithm of the probability of each target, and the carry of every layer."""
-        hidden, carry = self._read(tokens, carry, key)
-        return self.softmax.nats(hidden, targets, self.embedding.table[...]), carry
-
-    def _read(
-        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None
-    ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
-        # The stack splits the key, so that no key of its layers is this one.
-        embedding_key = None if key is None else jax.random.fold_in(key, 2**31 - 1)
-        return self.stack(self.embedding(tokens, embedding_key), carry, key)
