@@ -7,6 +7,8 @@ An LSTM over words reads the training reviews and the unlabelled ones of IMDB (M
 Dai and Le 2015, "Semi-supervised sequence learning", trained theirs; `sentiment_imdb_finetuned.py`
 goes on from it. No review by which that is validated or tested is read, nor any that occurs among
 those.
+
+Measured: validation perplexity 78.9 after 102 minutes on two CPU cores (docs/results.md).
 """
 
 from lstm_jax import Experiment
