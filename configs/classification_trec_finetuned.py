@@ -7,6 +7,8 @@
 The language model has read film reviews; `--config.task.pretrained=...` names another's run. The
 layers learn the slower the nearer they are to the words (Howard and Ruder 2018), and words are
 shifted adversarially (Miyato, Dai and Goodfellow 2017).
+
+Measured: test accuracy 91.0% after 4 minutes on two CPU cores (docs/results.md); 88.8% from scratch.
 """
 
 from lstm_jax import Experiment

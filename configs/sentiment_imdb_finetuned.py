@@ -3,9 +3,9 @@
     python -m experiments.train --config=configs/lm_imdb.py --workdir=runs/lm_imdb
     python -m experiments.train --config=configs/sentiment_imdb_finetuned.py --workdir=runs/tuned
 
-`--config.task.pretrained=...` names another language model's run. The layers start to train from
-the top down, the lower ones at lower learning rates (Howard and Ruder 2018); words are shifted
-adversarially (Miyato, Dai and Goodfellow 2017).
+`--config.task.pretrained=...` names another language model's run. The embedding learns at a lower
+rate than what is above it (Howard and Ruder 2018); words are shifted adversarially (Miyato, Dai and
+Goodfellow 2017).
 
 Published for an LSTM that starts from a language model: test accuracy 92.76% (Dai and Le 2015).
 """
@@ -29,7 +29,7 @@ def get_config() -> Experiment:
             embedding=256,
             pooling="concatenated",
             head=(50,),
-            dropout=0.4,
+            dropout=0.3,
             variational=True,
             perturbation=Adversarial(epsilon=5.0),
         ),
@@ -44,12 +44,11 @@ def get_config() -> Experiment:
         ),
         optimizer=Optimizer(
             "adam",
-            learning_rate=2e-3,
-            schedule=SlantedTriangular(length=3),
+            learning_rate=1e-3,
+            schedule=SlantedTriangular(length=5),
             clip_norm=1.0,
-            rates={"stack": 0.4, "embedding": 0.15},
-            unfreeze={"stack": 0.2, "embedding": 0.5},
+            rates={"embedding": 0.3},
         ),
-        epochs=3,
+        epochs=5,
         checkpoint_every=100,
     )
