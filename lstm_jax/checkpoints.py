@@ -23,6 +23,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from lstm_jax import step_directories
 from lstm_jax.errors import CheckpointError, StorageError
 from lstm_jax.files import synchronize
 
@@ -79,11 +80,11 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
         for path in [*temporary.rglob("*"), temporary]:
             synchronize(path)
         if final.exists():
-            _hide(final, "replaced")
+            step_directories.hide(final, "replaced")
         temporary.rename(final)
         synchronize(directory)
     except BaseException as error:
-        _put_back(replaced)
+        step_directories.put_back(replaced)
         shutil.rmtree(temporary, ignore_errors=True)
         reason = _storage_failure(error)
         if reason is None:
@@ -93,13 +94,13 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
             "and start again from the checkpoint before it, which is intact"
         ) from error
     if replaced.exists():
-        shutil.rmtree(_hide(replaced), ignore_errors=True)
+        shutil.rmtree(step_directories.hide(replaced), ignore_errors=True)
     return final
 
 
 def steps(directory: Path) -> list[int]:
     """The steps of the complete checkpoints in `directory`, ascending; none if there is none."""
-    found = _step_directories(directory)
+    found = step_directories.numbered(directory)
     return [step for step in found if (directory / str(step) / _MANIFEST).exists()]
 
 
@@ -172,10 +173,10 @@ def restore_latest(directory: Path, template: Any) -> Restored | None:
     Raises:
         CheckpointError: all are damaged, or the newest whole one does not fit `template`.
     """
-    for path in _children(directory):
+    for path in step_directories.children(directory):
         if re.fullmatch(r"\.\d+\.replaced", path.name):
-            _put_back(path)
-    candidates = _step_directories(directory)
+            step_directories.put_back(path)
+    candidates = step_directories.numbered(directory)
     for step in reversed(candidates):
         try:
             manifest = verify(directory, step)
@@ -195,10 +196,10 @@ def prune(directory: Path, keep: Collection[int]) -> None:
 
     Only the writer of a run may call it: it deletes unfinished files as well.
     """
-    for step in _step_directories(directory):
+    for step in step_directories.numbered(directory):
         if step not in keep:
-            _hide(directory / str(step))
-    for path in _children(directory):
+            step_directories.hide(directory / str(step))
+    for path in step_directories.children(directory):
         if re.fullmatch(r"\.\d+\.(writing|replaced|deleted)", path.name):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -290,31 +291,3 @@ def _render(manifest: dict[str, Any]) -> str:
 def _fingerprint(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _children(directory: Path) -> list[Path]:
-    # Whoever reads a run may come while its writer moves a step aside.
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return list(directory.iterdir())
-    return []
-
-
-def _step_directories(directory: Path) -> list[int]:
-    """Directories named like a step that hold anything, ascending."""
-    named = [path for path in _children(directory) if re.fullmatch(r"0|[1-9]\d*", path.name)]
-    return sorted(int(path.name) for path in named if _children(path))
-
-
-def _hide(path: Path, kind: str = "deleted") -> Path:
-    """Moves a step aside in one rename, so that deleting it never leaves half a step."""
-    step = path.name.strip(".").split(".")[0]
-    hidden = path.with_name(f".{step}.{kind}")
-    shutil.rmtree(hidden, ignore_errors=True)
-    return path.rename(hidden)
-
-
-def _put_back(replaced: Path) -> None:
-    """Moves a step back that was moved aside for a new one which never came."""
-    final = replaced.with_name(replaced.name.split(".")[1])
-    if replaced.exists() and not final.exists():
-        replaced.rename(final)

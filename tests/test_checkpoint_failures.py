@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import checkpoints
+from lstm_jax import checkpoints, step_directories
 from lstm_jax.errors import StorageError
 from tests.test_checkpoints import assert_same_bits, files_of, hidden_in, make_state
 from tests.test_files import largest_file
@@ -61,7 +61,7 @@ def test_a_replacement_killed_between_its_renames_leaves_the_step_as_it_was(
         shutil.copytree(tmp_path / "4", tmp_path / ".5.replaced")
     with monkeypatch.context() as patch:
         fail_to_move_into_place(patch, KeyboardInterrupt())
-        patch.setattr(checkpoints, "_put_back", lambda path: None)  # A kill runs no handler.
+        patch.setattr(step_directories, "put_back", lambda path: None)  # A kill runs no handler.
         with pytest.raises(KeyboardInterrupt):
             checkpoints.save(tmp_path, 5, make_state(2), {"try": 2})
     assert checkpoints.steps(tmp_path) == [4]

@@ -13,6 +13,7 @@ LAYERS = {
     "lstm_jax/values.py": 0,
     "lstm_jax/config.py": 0,
     "lstm_jax/files.py": 0,
+    "lstm_jax/step_directories.py": 0,
     "lstm_jax/metrics.py": 0,
     "lstm_jax/affine.py": 1,
     "lstm_jax/losses.py": 1,
