@@ -137,8 +137,8 @@ class Run:
             raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-        sequences = [data.encode(text, self.vocabulary) for text in texts]
-        if dropped := data.dropped(texts, sequences, self.vocabulary):
+        sequences, dropped = data.encode_all(texts, self.vocabulary)
+        if dropped:
             say(dropped)
         classes, fill = self.vocabulary.classes, self.vocabulary.start
         options = {"batch_size": batch_size, "shapes": data.groups, "fill": fill}

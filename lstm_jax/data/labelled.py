@@ -76,18 +76,17 @@ class LabelledTexts(Data):
         """The sequence that stands for a text, int32 [length]: the start token, then its tokens."""
         return self.sequence(vocabulary.encode(text), vocabulary.start)
 
-    def dropped(
-        self, texts: Sequence[str], sequences: Sequence[np.ndarray], vocabulary: Vocabulary
-    ) -> str:
-        """What `max_length` cut off texts that became sequences, in one line; "" if nothing."""
-        full = [i for i, one in enumerate(sequences) if len(one) == self.max_length]
-        lost = [len(vocabulary.encode(texts[i])) + 1 - len(sequences[i]) for i in full]
+    def encode_all(
+        self, texts: Sequence[str], vocabulary: Vocabulary
+    ) -> tuple[list[np.ndarray], str]:
+        """The sequences of texts, and what `max_length` cut off, in a line; "" if nothing."""
+        tokens = [vocabulary.encode(text) for text in texts]
+        sequences = [self.sequence(one, vocabulary.start) for one in tokens]
+        lost = [len(one) + 1 - len(kept) for one, kept in zip(tokens, sequences, strict=True)]
         if not sum(lost):
-            return ""
-        return (
-            f"max_length={self.max_length} drops {sum(lost):,} tokens of "
-            f"{sum(map(bool, lost)):,} texts"
-        )
+            return sequences, ""
+        count = f"{sum(lost):,} tokens of {sum(map(bool, lost)):,} texts"
+        return sequences, f"max_length={self.max_length} drops {count}"
 
     def sequence(self, tokens: np.ndarray, start: int) -> np.ndarray:
         """The start token and as many of the tokens as `max_length` leaves."""

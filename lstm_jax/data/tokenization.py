@@ -50,10 +50,14 @@ def split(text: str, unit: Tokens) -> list[str]:
     >>> split("I don't like it...<br /><br />At ALL!", "prose")
     ['i', 'do', "n't", 'like', 'it', '...', '<br>', '<br>', 'at', 'all', '!']
     """
+    return list(map(normalizer(unit), written(text, unit)))
+
+
+def written(text: str, unit: Tokens) -> list[str]:
+    """The tokens of words or prose as the text has them; `normalizer` says what they count as."""
     if unit == "words":
         return text.replace("\n", f" {END_OF_LINE} ").split()
-    normalize = _normalizer(unit)
-    return [normalize(token) for token in _PROSE.findall(text)]
+    return _PROSE.findall(text)
 
 
 def spans(text: str, unit: Tokens) -> list[Span]:
@@ -82,8 +86,10 @@ def join(tokens: Iterable[str], unit: Tokens) -> str:
 
 
 @functools.cache
-def _normalizer(unit: Tokens) -> Callable[[str], str]:
+def normalizer(unit: Tokens) -> Callable[[str], str]:
     """From a token as it was written to the one that is counted; each is worked out once."""
+    if unit == "words":
+        return str
 
     @functools.cache
     def normalize(token: str) -> str:

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -20,6 +20,18 @@ _BYTES = tuple(map(chr, range(256)))
 _SUBWORDS = 8000
 """Tokens of a vocabulary of subwords whose size is not given."""
 _OPTIONAL = ("merges", "classes")
+
+
+class _IdsAsWritten(dict[str, int]):
+    """The ids of words as texts write them. Each is worked out once: looking it up is all then."""
+
+    def __init__(self, ids: dict[str, int], normalize: Callable[[str], str]):
+        super().__init__()
+        self._counted, self._normalize = ids, normalize
+
+    def __missing__(self, word: str) -> int:
+        self[word] = found = self._counted.get(self._normalize(word), self._counted[UNKNOWN])
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +143,8 @@ class Vocabulary:
             return self._ids_of_code_points[points]
         if self.unit == "subwords":
             return self._subwords.encode(text)
-        words = tokenization.split(text, self.unit)
-        ids, unknown = self._ids, self._ids[UNKNOWN]
-        return np.fromiter((ids.get(word, unknown) for word in words), np.int32, len(words))
+        words = tokenization.written(text, self.unit)
+        return np.fromiter(map(self._ids_as_written.__getitem__, words), np.int32, len(words))
 
     def spans(self, text: str) -> list[Span]:
         """Where each token of `encode` stands in the text, in characters.
@@ -205,6 +216,10 @@ class Vocabulary:
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
         return {token: i for i, token in enumerate(self.tokens)}
+
+    @functools.cached_property
+    def _ids_as_written(self) -> "_IdsAsWritten":
+        return _IdsAsWritten(self._ids, tokenization.normalizer(self.unit))
 
     @functools.cached_property
     def _subwords(self) -> Subwords:
