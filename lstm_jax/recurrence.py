@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from lstm_jax.cells.base import Cell, ElementwiseCell
+from lstm_jax.elementwise_scan import mask, restart, scan_elementwise, select
 from lstm_jax.types import Array, Carry, Params
 
 
@@ -40,6 +41,9 @@ def scan(
     Returns:
         The outputs of all steps, and the carry after the last one.
 
+    Raises:
+        ValueError: the carry does not fit the cell and the batch.
+
     Source: the backward pass of an `ElementwiseCell` is that of Appleyard et al. 2016 (section
     3.1), which forms the gradient of the recurrent kernel as one product over all steps.
 
@@ -53,10 +57,7 @@ def scan(
     time, batch = inputs.shape[:2]
     dtype = jax.tree.leaves(params)[0].dtype
     initial = cell.initial_carry(batch, dtype)
-    if carry is None:
-        carry = initial
-    else:
-        carry = jax.tree.map(lambda given, zero: given.astype(zero.dtype), carry, initial)
+    carry = initial if carry is None else jax.tree.map(_fit, carry, initial)
     valid = None
     if lengths is not None:
         valid = jnp.arange(time, dtype=lengths.dtype)[:, None] < lengths
@@ -69,16 +70,16 @@ def scan(
         resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
     projected = cell.project(params, inputs)
     if isinstance(cell, ElementwiseCell):
-        run = functools.partial(_scan_elementwise, cell, inputs.dtype, reverse)
+        run = functools.partial(scan_elementwise, cell, inputs.dtype, reverse)
         kernel = params["recurrent_kernel"].astype(inputs.dtype)
         outputs, carry = run(cell.vectors(params), kernel, projected, carry, valid, resets)
     else:
 
         def step(carry: Carry, slices: Any) -> tuple[Carry, Array]:
             projected_t, valid_t, reset_t = slices
-            carry = _restart(reset_t, initial, carry)
+            carry = restart(reset_t, initial, carry)
             stepped, output = cell.step(params, carry, projected_t)
-            return _select(valid_t, stepped, carry), _mask(valid_t, output)
+            return select(valid_t, stepped, carry), mask(valid_t, output)
 
         carry, outputs = jax.lax.scan(step, carry, (projected, valid, resets), reverse=reverse)
     return outputs.astype(inputs.dtype), carry
@@ -115,118 +116,8 @@ def bidirectional(
     return jnp.concatenate([forward, backward], axis=-1), (forward_carry, backward_carry)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _scan_elementwise(
-    cell: ElementwiseCell, dtype: Any, reverse: bool, *arrays: Any
-) -> tuple[Array, Carry]:
-    """`scan` of a cell that is one matrix product (in `dtype`) and elementwise arithmetic.
-
-    `arrays` are those of `_forward`.
-    """
-    return _forward(cell, dtype, reverse, *arrays)[0]
-
-
-def _forward(
-    cell: ElementwiseCell,
-    dtype: Any,
-    reverse: bool,
-    vectors: Params,
-    kernel: Array,
-    projected: Array,
-    carry: Carry,
-    valid: Array | None,
-    resets: Array | None,
-) -> tuple[tuple[Array, Carry], Any]:
-    """The outputs and the final carry, and what the backward pass needs of each step."""
-    initial = cell.initial_carry(projected.shape[1], projected.dtype)
-
-    def step(carry: Carry, slices: Any) -> tuple[Carry, Any]:
-        projected_t, valid_t, reset_t = slices
-        start = _restart(reset_t, initial, carry)
-        recurrent = jnp.dot(
-            start.hidden.astype(dtype), kernel, preferred_element_type=projected.dtype
-        )
-        stepped, output = cell.elementwise(vectors, start, projected_t, recurrent)
-        return _select(valid_t, stepped, carry), (_mask(valid_t, output), start, recurrent)
-
-    slices = (projected, valid, resets)
-    final, (outputs, starts, recurrents) = jax.lax.scan(step, carry, slices, reverse=reverse)
-    residuals = (vectors, kernel, projected, starts, recurrents, valid, resets)
-    return (outputs, final), residuals
-
-
-def _backward(
-    cell: ElementwiseCell,
-    dtype: Any,
-    reverse: bool,
-    residuals: Any,
-    cotangents: tuple[Array, Carry],
-) -> tuple[Any, ...]:
-    """Cotangents of what `_scan_elementwise` was given.
-
-    The loop runs only `d_recurrent @ kernel.T`; the kernel's gradient is one product after it.
-    """
-    vectors, kernel, projected, starts, recurrents, valid, resets = residuals
-    d_outputs, d_final = cotangents
-    # Transposed once, or XLA would do it at every step.
-    transposed = jax.lax.optimization_barrier(kernel.T)
-
-    def step(state: Any, slices: Any) -> tuple[Any, Any]:
-        d_carry, d_vectors = state
-        d_output, projected_t, start, recurrent, valid_t, reset_t = slices
-        d_stepped = _mask(valid_t, d_carry)
-        _, pull_back = jax.vjp(cell.elementwise, vectors, start, projected_t, recurrent)
-        d_vector, d_start, d_projected, d_recurrent = pull_back(
-            (d_stepped, _mask(valid_t, d_output))
-        )
-        d_hidden = jnp.dot(
-            d_recurrent.astype(dtype), transposed, preferred_element_type=projected.dtype
-        )
-        d_start = d_start._replace(hidden=d_start.hidden + d_hidden)
-        if reset_t is not None:
-            d_start = _mask(~reset_t, d_start)
-        if valid_t is not None:
-            d_start = _select(valid_t, d_start, d_carry)
-        # Where a cell only reads their sum, both are the same array, and it is stored once.
-        if d_recurrent is d_projected:
-            d_recurrent = None
-        return (d_start, jax.tree.map(jnp.add, d_vectors, d_vector)), (d_projected, d_recurrent)
-
-    (d_carry, d_vectors), (d_projected, d_recurrents) = jax.lax.scan(
-        step,
-        (d_final, jax.tree.map(jnp.zeros_like, vectors)),
-        (d_outputs, projected, starts, recurrents, valid, resets),
-        reverse=not reverse,
-    )
-    if d_recurrents is None:
-        d_recurrents = d_projected
-    # Flat, because XLA copies both arrays before a product over two axes.
-    rows, columns = (
-        array.reshape(-1, array.shape[-1]).astype(dtype) for array in (starts.hidden, d_recurrents)
-    )
-    d_kernel = jax.lax.dot_general(
-        rows, columns, (((0,), (0,)), ((), ())), preferred_element_type=projected.dtype
-    )
-    return d_vectors, d_kernel.astype(kernel.dtype), d_projected, d_carry, None, None
-
-
-_scan_elementwise.defvjp(_forward, _backward)
-
-
-def _restart(reset: Array | None, initial: Carry, carry: Carry) -> Carry:
-    """The initial carry in the columns where a new sequence begins."""
-    return carry if reset is None else _select(reset, initial, carry)
-
-
-def _select(mask: Array | None, chosen: Any, other: Any) -> Any:
-    """`chosen` in the columns where `mask` [batch] holds, `other` elsewhere."""
-    if mask is None:
-        return chosen
-    return jax.tree.map(
-        lambda x, y: jnp.where(mask.reshape(-1, *[1] * (x.ndim - 1)), x, y), chosen, other
-    )
-
-
-def _mask(mask: Array | None, tree: Any) -> Any:
-    """Zero in the columns where `mask` [batch] does not hold."""
-    return tree if mask is None else _select(mask, tree, jax.tree.map(jnp.zeros_like, tree))
+def _fit(given: Array, zero: Array) -> Array:
+    """A part of a carry, in the dtype that the loop keeps."""
+    if given.shape != zero.shape:
+        raise ValueError(f"the carry has an array of shape {given.shape}, not {zero.shape}")
+    return given.astype(zero.dtype)
