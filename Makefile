@@ -11,7 +11,7 @@ VENV := .venv-$(VERSION)
 RUN := $(VENV)/bin/python
 QUICKSTART := runs/quickstart
 
-.PHONY: help quickstart test lint format test-slow benchmark clean
+.PHONY: help quickstart test lint format test-slow test-kernel benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,7 +27,7 @@ quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it
 	@echo "    run = lstm_jax.load('$(QUICKSTART)')"
 	@echo
 	@echo "Next, film reviews as good or bad, in $(VENV) (see configs/sentiment_quickstart.py):"
-	@echo "    $(RUN) -m pip install -c constraints.txt -e '.[reviews]'"
+	@echo "    PIP_CONSTRAINT=constraints.txt $(RUN) -m pip install -e '.[reviews]'"
 	@echo "    $(RUN) -m experiments.train --config=configs/sentiment_quickstart.py --workdir=runs/sentiment"
 	@echo "    echo 'a great film' | $(RUN) -m experiments.predict --workdir=runs/sentiment"
 
@@ -46,6 +46,13 @@ format: $(VENV)/dev.stamp ## rewrite the files as `make lint` wants them
 test-slow: $(VENV)/dev.stamp ## the slow proofs: runs killed at many random instants, and the like
 	$(RUN) -m pytest -m slow --durations=15
 
+test-kernel: $(VENV)/dev.stamp ## the native kernel's own checks under sanitizers of memory, arithmetic and threads
+	for each in address,undefined thread; do \
+		$(VENV)/bin/cmake -S lstm_jax/kernel -B build/$$each -DLSTM_JAX_SANITIZE=$$each \
+			-DPython_EXECUTABLE=$(abspath $(RUN)) && \
+		$(VENV)/bin/cmake --build build/$$each && build/$$each/kernel || exit 1; \
+	done
+
 benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, Haiku and PyTorch
 	$(RUN) scripts/benchmark_recurrence.py
 	$(RUN) scripts/benchmark_training.py
@@ -55,14 +62,16 @@ clean: ## remove the environments, builds and caches; runs/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp says that an installation was finished; it is older than what it was made from after a change.
-STAMPED := pyproject.toml constraints.txt
+STAMPED := pyproject.toml constraints.txt $(wildcard lstm_jax/kernel/*)
 
 define install
 	$(if $(VERSION),,$(error cannot run '$(PYTHON)'; name a Python of at least 3.11: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11))
 	$(if $(TOO_OLD),$(error lstm_jax needs Python 3.11 or newer and '$(PYTHON)' is $(TOO_OLD); name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11))
 	@echo "Installing lstm_jax$(1) into $(VENV)"
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
-	@$(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.$(1)'
+	@# In the environment the constraints hold for the build of the kernel, too: jaxlib must be the same.
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --editable '.$(1)'
+	@$(RUN) -c 'from lstm_jax import native; print("native kernel:", native.why_not_built() or "built")'
 	@touch $(VENV)/core.stamp
 endef
 

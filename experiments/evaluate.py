@@ -17,6 +17,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.memory import keep_freed_memory
 from lstm_jax.metrics_log import render
 
+flags.adopt_module_key_flags(program)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.")
 _SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "The part of the data.")
 _STEP = flags.DEFINE_string("step", None, "A step that is kept, best (the default) or latest.")

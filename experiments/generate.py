@@ -11,6 +11,7 @@ import lstm_jax
 from experiments import program
 from lstm_jax.errors import ConfigError
 
+flags.adopt_module_key_flags(program)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.")
 _STEP = flags.DEFINE_string("step", None, "A step that is kept, best (the default) or latest.")
 _PROMPT = flags.DEFINE_string("prompt", "", "Text to continue.")

@@ -26,6 +26,7 @@ from lstm_jax.errors import ConfigError, DataError
 from lstm_jax.files import storage_error, temporary_name
 from lstm_jax.memory import keep_freed_memory
 
+flags.adopt_module_key_flags(program)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.")
 _STEP = flags.DEFINE_string("step", None, "A step that is kept, best (the default) or latest.")
 _INPUT = flags.DEFINE_string("input", "-", "File of texts, one a line; - is standard input.")

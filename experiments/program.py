@@ -1,5 +1,6 @@
 """What every program here does: parse flags, run, and say what was wrong in one line."""
 
+import contextlib
 import difflib
 import importlib.util
 import signal
@@ -8,17 +9,20 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from absl import app, flags, logging
 
-from lstm_jax import Experiment, override
+from lstm_jax import Experiment, backend, override
 from lstm_jax.config import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
 from lstm_jax.files import expand_user
 from lstm_jax.metrics import format_metric
 
 _PREFIX = "config."
+_BACKEND = flags.DEFINE_enum(
+    "backend", None, backend.BACKENDS, "What runs the loop over time: see lstm_jax/backend.py."
+)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -34,7 +38,9 @@ def run(main: Callable[[], None]) -> None:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # JAX and Orbax tell much at INFO
         try:
-            main()
+            chosen = cast(backend.Backend | None, _BACKEND.value)
+            with backend.use(chosen) if chosen else contextlib.nullcontext():
+                main()
         except (UserError, NonFiniteError, StorageError) as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from experiments import program
 from lstm_jax.config import describe
 from lstm_jax.errors import ConfigError
 
+flags.adopt_module_key_flags(program)
 _CONFIG = flags.DEFINE_string("config", None, "Python file with a function get_config().")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; made if absent.")
 _PRINT_CONFIG = flags.DEFINE_bool("print_config", False, "Show the config with types, and end.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lstm_jax import checkpoints, run_directory, training
+from lstm_jax import backend, checkpoints, run_directory, training
 from lstm_jax.experiment import Experiment
 from lstm_jax.finite import check_state, dispatch
 from lstm_jax.interruption import Interruption
@@ -53,7 +53,7 @@ class _Loop:
         what = self.task, experiment.data, self.optimizer, experiment.seed
         prepared = training.prepare(*what, open_origin(experiment, directory.path))
         self.vocabulary, self.dataset, self.state = prepared[:3]
-        self.train_steps, self.eval_step, self.notes = prepared[3:]
+        self.train_steps, self.eval_step, self.backend, self.notes = prepared[3:]
         self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
         self.epoch = self.dataset.steps_per_epoch
         self.due = experiment.timetable(self.epoch)
@@ -65,6 +65,7 @@ class _Loop:
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
         if restored:
             self.directory.compare_data(restored.metadata["data"], self.digest)
+            self.notes += backend.describe_change(restored.metadata.get("backend"), self.backend)
         self.state = training.own(restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
         shown = self.directory.path, self.due.total, self.step, self.dataset.items
@@ -120,7 +121,7 @@ class _Loop:
         if not self.is_saved:
             check_state(self.state)
             self.log.sync()
-            metadata = {"metrics_size": self.log.size, "data": self.digest}
+            metadata = {"metrics_size": self.log.size, "data": self.digest, "backend": self.backend}
             checkpoints.save(path, self.step, self.state, metadata)
             self.is_saved = True
         # Saved before, too: a kill may have come between. Later steps are damaged ones.

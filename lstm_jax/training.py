@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
+from lstm_jax import backend
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
@@ -51,6 +52,8 @@ class Prepared(NamedTuple):
     state: TrainState
     train_steps: "TrainSteps"
     eval_step: "EvalStep"
+    backend: str
+    """What the loops over time are compiled for."""
     notes: str
     """What is to be said of them before the first step, a line or more."""
 
@@ -83,22 +86,26 @@ def prepare(
             f"{type(data).__name__} gives {type(batch).__name__}"
         )
     epoch = dataset.steps_per_epoch
-    graph, state = init_state(
-        task,
-        optimizer,
-        vocabulary,
-        batch,
-        batch_size=dataset.batch_size,
-        steps_per_epoch=epoch,
-        seed=seed,
-        origin=origin,
-    )
+    with backend.recorded() as used:
+        graph, state = init_state(
+            task,
+            optimizer,
+            vocabulary,
+            batch,
+            batch_size=dataset.batch_size,
+            steps_per_epoch=epoch,
+            seed=seed,
+            origin=origin,
+        )
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
     notes = [dataset.describe("train"), dataset.describe("validation")]
+    if used:
+        notes.append("backend: " + backend.describe(used))
     if origin is not None and origin.params is not None:
         notes.insert(0, describe_adopted(state.params, origin))
     eval_step = make_eval_step(task, graph)
-    return Prepared(vocabulary, dataset, state, train_steps, eval_step, "\n".join(notes))
+    named = " and ".join(sorted(used))
+    return Prepared(vocabulary, dataset, state, train_steps, eval_step, named, "\n".join(notes))
 
 
 def init_state(

@@ -4,6 +4,7 @@ Each library is imported where it is used: a process that measures one of them h
 Haiku and PyTorch need not be installed.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -97,15 +98,16 @@ def _jax_layer(apply: Callable[[Any, Any], Any], params: Any, inputs: np.ndarray
     )
 
 
-def lstm_jax_layer(weights: Weights, inputs: np.ndarray) -> Layer:
-    """`lstm_jax.recurrence.scan`."""
-    from lstm_jax import recurrence
+def lstm_jax_layer(chosen: Any, weights: Weights, inputs: np.ndarray) -> Layer:
+    """`lstm_jax.recurrence.scan` under a backend."""
+    from lstm_jax import backend, recurrence
     from lstm_jax.cells import LSTM
 
     cell = LSTM(hidden=weights.bias.shape[-1])
 
     def apply(params: Any, inputs: Any) -> Any:
-        return recurrence.scan(cell, params, inputs)[0]
+        with backend.use(chosen):
+            return recurrence.scan(cell, params, inputs)[0]
 
     return _jax_layer(apply, lstm_jax_params(weights), inputs)
 
@@ -183,7 +185,8 @@ def torch_layer(weights: Weights, inputs: np.ndarray) -> Layer:
 
 
 LAYERS: dict[str, Callable[[Weights, np.ndarray], Layer]] = {
-    "lstm_jax": lstm_jax_layer,
+    "lstm_jax_native": functools.partial(lstm_jax_layer, "native"),
+    "lstm_jax_scan": functools.partial(lstm_jax_layer, "scan"),
     "flax_linen": flax_linen_layer,
     "flax_nnx": flax_nnx_layer,
     "haiku": haiku_layer,

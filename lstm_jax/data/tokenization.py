@@ -168,6 +168,7 @@ def _tokenizers() -> Any:
         import tokenizers
     except ImportError:
         raise UserError(
-            "subwords need the package tokenizers: pip install -c constraints.txt -e '.[subwords]'"
+            "subwords need the package tokenizers: "
+            "PIP_CONSTRAINT=constraints.txt pip install -e '.[subwords]'"
         ) from None
     return tokenizers

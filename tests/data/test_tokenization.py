@@ -152,9 +152,8 @@ def test_halves_of_surrogate_pairs_become_question_marks(subwords):
 
 def test_the_package_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    message = (
-        "subwords need the package tokenizers: pip install -c constraints.txt -e '.[subwords]'"
-    )
+    install = "PIP_CONSTRAINT=constraints.txt pip install -e '.[subwords]'"
+    message = f"subwords need the package tokenizers: {install}"
     for use in (lambda: learn_subwords(["a"], 300, 1), lambda: Subwords(("a",), ())):
         with pytest.raises(UserError) as caught:
             use()

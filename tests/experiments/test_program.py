@@ -111,3 +111,10 @@ def test_metrics_are_shown_one_a_line():
     assert show({"perplexity": 114.52345, "tokens": 82430}) == (
         "perplexity  114.523\ntokens      82,430"
     )
+
+
+def test_the_backend_is_a_flag(program, config, tmp_path, mistake):
+    given = f"--config={config}", f"--workdir={tmp_path / 'run'}", "--config.epochs=1"
+    ended = program("train", *given, "--backend=scan")
+    assert (ended.code, "backend: scan\n" in ended.err) == (0, True)
+    assert "auto|scan|native" in mistake("train", *given, "--backend=fast")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import override
+from lstm_jax import native, override
 from lstm_jax.errors import UserError
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
@@ -25,6 +25,11 @@ def needs(package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         not importlib.util.find_spec(package), reason=f"{package} is not installed"
     )
+
+
+needs_kernel = pytest.mark.skipif(
+    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +65,8 @@ reference = jax.jit(jax.value_and_grad(reference_loss, argnums=(0, 1), has_aux=T
 @pytest.mark.parametrize(
     "implementation",
     [
-        "lstm_jax",
+        pytest.param("lstm_jax_native", marks=needs_kernel),
+        "lstm_jax_scan",
         "flax_linen",
         "flax_nnx",
         pytest.param("haiku", marks=needs("haiku")),
@@ -107,7 +113,7 @@ def test_recurrence_prints_an_object_and_draws(tmp_path: pathlib.Path) -> None:
     ("argument", "message"),
     [
         ("--shapes=20x20x200", "expected a shape TIMExBATCHxINPUTxHIDDEN"),
-        ("--implementations=lstm-jax", "did you mean 'lstm_jax'?"),
+        ("--implementations=lstm-jax-scan", "did you mean 'lstm_jax_scan'?"),
         ("torch", "unexpected argument 'torch'"),
     ],
 )

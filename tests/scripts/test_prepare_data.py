@@ -57,7 +57,7 @@ def test_a_file_missing_from_the_archive_is_not_downloaded(module, tmp_path, mon
 
 
 def test_without_tensorflow(module, tmp_path):
-    install = "needs TensorFlow: pip install -c constraints.txt -e '.[prepare]'"
+    install = "needs TensorFlow: PIP_CONSTRAINT=constraints.txt pip install -e '.[prepare]'"
     for name, hint in {
         "lm1b": "",
         "lm1b:1.1.0": "",

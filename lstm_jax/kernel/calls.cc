@@ -1,0 +1,223 @@
+#include "calls.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace lstm_jax {
+
+namespace {
+
+// A core's own cache holds about this much beside what streams through it.
+constexpr int64_t kCacheBytes = 640 << 10;
+// Waking a thread costs about as much as this many multiplications and additions.
+constexpr int64_t kWorthAThread = 1 << 20;
+// The same for two waits in every step.
+constexpr int64_t kWorthAWait = 1 << 17;
+
+// Memory for one call at a time, kept for the next: fresh memory costs a page fault every 4 kB.
+class Workspace {
+ public:
+  explicit Workspace(int64_t floats) {
+    const size_t bytes = std::max<int64_t>(floats, 1) * sizeof(float);
+    std::lock_guard<std::mutex> lock(all().mutex);
+    auto& kept = all().blocks;
+    auto best = kept.end();
+    for (auto block = kept.begin(); block != kept.end(); ++block) {
+      // A much larger one is left to a call that needs it.
+      if (block->bytes < bytes || block->bytes > 4 * (bytes + kHuge)) continue;
+      if (best == kept.end() || block->bytes < best->bytes) best = block;
+    }
+    if (best != kept.end()) {
+      block_ = *best;
+      kept.erase(best);
+      return;
+    }
+    block_.bytes = bytes < kHuge ? kHuge : (bytes + kHuge - 1) / kHuge * kHuge;
+    block_.data = map(block_.bytes);
+    if (block_.data == MAP_FAILED) {
+      for (const Block& block : kept) munmap(block.data, block.bytes);
+      kept.clear();
+      block_.data = map(block_.bytes);
+    }
+    if (block_.data == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    madvise(block_.data, block_.bytes, MADV_HUGEPAGE);
+#endif
+  }
+
+  ~Workspace() {
+    std::lock_guard<std::mutex> lock(all().mutex);
+    auto& kept = all().blocks;
+    kept.push_back(block_);
+    // As many as calls run side by side; those used last.
+    if (kept.size() > kMost) {
+      munmap(kept.front().data, kept.front().bytes);
+      kept.erase(kept.begin());
+    }
+  }
+
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  float* floats() const { return static_cast<float*>(block_.data); }
+
+ private:
+  struct Block {
+    void* data;
+    size_t bytes;
+  };
+
+  static constexpr size_t kHuge = 2 << 20;  // a huge page
+  static constexpr size_t kMost = 8;
+
+  static void* map(size_t bytes) {
+    return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+
+  // Blocks that no call uses.
+  struct Kept {
+    std::mutex mutex;
+    std::vector<Block> blocks;
+  };
+
+  // A child of fork begins anew: another thread of the parent may have held the mutex.
+  static Kept& all() {
+    static Kept* kept;
+    static const int registered = [] {
+      const auto renew = [] {
+        kept = new Kept;
+        kept->blocks.reserve(kMost + 1);  // Giving one back must not fail.
+      };
+      renew();
+      return pthread_atfork(nullptr, nullptr, renew);
+    }();
+    (void)registered;
+    return *kept;
+  }
+
+  Block block_;
+};
+
+// Moves a pointer, unless it is null, by `m` arrays.
+template <class T>
+void move(T*& pointer, int64_t m, int64_t elements) {
+  if (pointer) pointer += m * elements;
+}
+
+Forward member(Forward f, int64_t m, const Sequences& s, int gates) {
+  const int64_t state = static_cast<int64_t>(s.batch) * s.hidden, states = state * s.time;
+  const int64_t columns = static_cast<int64_t>(gates) * s.hidden;
+  move(f.inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
+  move(f.input_kernel, m, columns * s.features);
+  move(f.bias, m, columns);
+  move(f.kernel, m, columns * s.hidden);
+  move(f.recurrent_bias, m, s.hidden);
+  move(f.hidden, m, state);
+  move(f.cell, m, state);
+  move(f.outputs, m, states);
+  move(f.final_hidden, m, state);
+  move(f.final_cell, m, state);
+  move(f.gates, m, states * gates);
+  move(f.saved, m, states);
+  return f;
+}
+
+Backward member(Backward b, int64_t m, const Sequences& s, int gates) {
+  const int64_t state = static_cast<int64_t>(s.batch) * s.hidden, states = state * s.time;
+  const int64_t columns = static_cast<int64_t>(gates) * s.hidden;
+  move(b.inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
+  move(b.input_kernel, m, columns * s.features);
+  move(b.kernel, m, columns * s.hidden);
+  move(b.hidden, m, state);
+  move(b.cell, m, state);
+  move(b.outputs, m, states);
+  move(b.gates, m, states * gates);
+  move(b.saved, m, states);
+  move(b.d_outputs, m, states);
+  move(b.d_final_hidden, m, state);
+  move(b.d_final_cell, m, state);
+  move(b.d_inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
+  move(b.d_input_kernel, m, columns * s.features);
+  move(b.d_bias, m, columns);
+  move(b.d_kernel, m, columns * s.hidden);
+  move(b.d_recurrent_bias, m, s.hidden);
+  move(b.d_hidden, m, state);
+  move(b.d_cell, m, state);
+  return b;
+}
+
+Sequences member(Sequences s, int64_t m) {
+  if (s.lengths) s.lengths += m * s.batch;
+  if (s.resets) s.resets += m * s.batch * s.time;
+  return s;
+}
+
+template <class Arguments>
+struct Loop {
+  int64_t (*workspace)(Kind, const Sequences&, const Plan&);
+  void (*run)(Kind, const Sequences&, const Arguments&, const Plan&, int, Barrier&, float*);
+};
+
+template <class Arguments>
+void run(Kind kind, int64_t members, const Sequences& s, const Arguments& arguments,
+         const Loop<Arguments>& loop) {
+  const int gates = gates_of(kind);
+  const int64_t recurrent = static_cast<int64_t>(gates) * s.hidden * s.hidden;
+  const int64_t weights = recurrent + static_cast<int64_t>(gates) * s.hidden * s.features;
+  const int64_t work = weights * s.batch * s.time * members;
+  const int worth = static_cast<int>(std::min<int64_t>(work / kWorthAThread + 1, 1 << 16));
+
+  if (members > 1) {
+    // Each thread takes the next member, and works on it alone.
+    Team team(static_cast<int>(std::min<int64_t>(members, worth)));
+    const Plan alone{1, true};
+    const int64_t floats = loop.workspace(kind, s, alone);
+    Workspace workspace(floats * team.size());
+    std::atomic<int64_t> next{0};
+    team.run([&](int rank) {
+      for (int64_t m; (m = next.fetch_add(1)) < members;) {
+        Barrier nobody(1);
+        loop.run(kind, member(s, m), member(arguments, m, s, gates), alone, 0, nobody,
+                 workspace.floats() + floats * rank);
+      }
+    });
+    return;
+  }
+  const bool fits = recurrent * static_cast<int64_t>(sizeof(float)) <= kCacheBytes;
+  const bool by_rows = fits || recurrent * s.batch < kWorthAWait;
+  Team team(std::min(worth, by_rows ? (s.batch + 3) / 4 : (s.hidden + 15) / 16));
+  const Plan plan{team.size(), by_rows};
+  Workspace workspace(loop.workspace(kind, s, plan));
+  Barrier barrier(team.size());
+  team.run([&](int rank) {
+    loop.run(kind, s, arguments, plan, rank, barrier, workspace.floats());
+  });
+}
+
+}  // namespace
+
+int gates_of(Kind kind) {
+  switch (kind) {
+    case Kind::kLstm: return 4;
+    case Kind::kGru: return 3;
+    default: return 1;
+  }
+}
+
+void run_forward(const Loops& loops, Kind kind, int64_t members, const Sequences& s,
+                 const Forward& f) {
+  run<Forward>(kind, members, s, f, {loops.forward_workspace, loops.forward});
+}
+
+void run_backward(const Loops& loops, Kind kind, int64_t members, const Sequences& s,
+                  const Backward& b) {
+  run<Backward>(kind, members, s, b, {loops.backward_workspace, loops.backward});
+}
+
+}  // namespace lstm_jax

@@ -1,0 +1,139 @@
+// The forward pass, for one instruction set. See loops.cc.
+#pragma once
+
+#include "chunks.inc.h"
+
+namespace LSTM_JAX_TARGET {
+
+struct ForwardWorkspace {
+  float* input_panels;
+  float* panels;
+  float* projected;  // [vectors of units, rows of a chunk, gates, lanes], by tiles
+  float* hidden[2];  // [batch, padded hidden]
+  float* cells;      // [batch, padded hidden]
+  int64_t used;
+
+  ForwardWorkspace(float* memory, const Sequences& s, int gates) {
+    Arena arena(memory);
+    const int64_t wide = padded(s.hidden), rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
+    input_panels = arena.take(wide * gates * s.features);
+    panels = arena.take(wide * gates * s.hidden);
+    projected = arena.take(wide * gates * rows);
+    for (float*& state : hidden) state = arena.take(wide * s.batch);
+    cells = arena.take(wide * s.batch);
+    used = arena.used();
+  }
+};
+
+// The inputs' part of the gates, for the rows and units of a share.
+template <int kGates, int kUnits>
+void project(const Sequences& s, const Forward& f, const Share& share, const Chunk& chunk,
+             const ForwardWorkspace& workspace) {
+  const int64_t chunk_rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
+  const bool whole = share.rows.size() == s.batch;  // Then all rows of the chunk lie in a row.
+  share.each([&](Range units) {
+    for_parts(units, kUnits, [&](Range tile) {
+      const int64_t offset = static_cast<int64_t>(tile.begin) * kLanes * kGates;
+      const int width = tile.size() * kGates;
+      for (int step = 0; step < (whole ? 1 : chunk.steps()); step++) {
+        const int before = step * s.batch;
+        const Range rows = whole ? Range{0, chunk.steps() * s.batch}
+                                 : Range{before + share.rows.begin, before + share.rows.end};
+        for_parts(rows, kRows, [&](Range part) {
+          const int64_t row = static_cast<int64_t>(chunk.first) * s.batch + part.begin;
+          product_of(part.size(), width)(
+              f.inputs + row * s.features, s.features, 1, workspace.input_panels + offset * s.features,
+              s.features,
+              workspace.projected + offset * chunk_rows +
+                  static_cast<int64_t>(part.begin) * width * kLanes);
+        });
+      }
+    });
+  });
+}
+
+template <class Cell>
+void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, Barrier& barrier,
+             float* floats) {
+  constexpr int kGates = Cell::kGates;
+  constexpr int kUnits = kWidth / kGates;  // Vectors of units in a tile; all their gates are in it.
+  const ForwardWorkspace workspace(floats, s, kGates);
+  const Share share(plan, s, rank);
+  const int64_t stride = padded(s.hidden);
+  const int64_t chunk_rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
+
+  const Range packed = part({0, vectors_of(s.hidden)}, rank, plan.size);
+  pack_gates<kGates>(f.input_kernel, s.features, s.hidden, packed, kUnits, workspace.input_panels);
+  pack_gates<kGates>(f.kernel, s.hidden, s.hidden, packed, kUnits, workspace.panels);
+  share.each([&](Range units) {
+    pad_rows(f.hidden, workspace.hidden[0], s.hidden, share.rows, units);
+    if (Cell::kCell) pad_rows(f.cell, workspace.cells, s.hidden, share.rows, units);
+  });
+  barrier.wait();
+
+  for (int begin = 0; begin < s.time; begin += chunk_steps(s)) {
+    const Chunk chunk(s, begin);
+    project<kGates, kUnits>(s, f, share, chunk, workspace);
+    for (int count = chunk.begin; count < chunk.end; count++) {
+      const int t = s.position(count);
+      const float* const before = workspace.hidden[count % 2];
+      float* const after = workspace.hidden[1 - count % 2];
+      share.each([&](Range units) {
+        for_parts(units, kUnits, [&](Range tile) {
+          const int width = tile.size() * kGates;
+          const int64_t offset = static_cast<int64_t>(tile.begin) * kLanes * kGates;
+          const float* const projected =
+              workspace.projected + offset * chunk_rows +
+              static_cast<int64_t>(t - chunk.first) * s.batch * width * kLanes;
+          for_parts(share.rows, kRows, [&](Range rows) {
+            Tile product;
+            product_of(rows.size(), width)(before + rows.begin * stride, stride, 1,
+                                           workspace.panels + offset * s.hidden, s.hidden,
+                                           product.sums);
+            for (int row = rows.begin; row < rows.end; row++) {
+              const float* sums = product.sums + (row - rows.begin) * width * kLanes;
+              const float* inputs = projected + static_cast<int64_t>(row) * width * kLanes;
+              const bool valid = s.valid(t, row), reset = s.reset(t, row);
+              for (int v = tile.begin; v < tile.end; v++) {
+                const int64_t unit = static_cast<int64_t>(v) * kLanes, state = row * stride + unit;
+                const Place at{static_cast<int64_t>(t) * s.batch + row, unit, s.hidden,
+                               std::min<int>(kLanes, s.hidden - unit)};
+                Vector h = load(before + state), output = {};
+                Vector c = Cell::kCell ? load(workspace.cells + state) : Vector{};
+                Vector from_inputs[kGates], recurrent[kGates] = {};
+                for (int g = 0; g < kGates; g++, sums += kLanes, inputs += kLanes) {
+                  from_inputs[g] =
+                      load(inputs) +
+                      load(f.bias + static_cast<int64_t>(g) * s.hidden + unit, at.count);
+                  if (!reset) recurrent[g] = load(sums);
+                }
+                if (valid) {
+                  if (reset) h = c = Vector{};
+                  Cell::forward(f, at, from_inputs, recurrent, h, c);
+                  output = h;
+                  if (Cell::kCell) store(workspace.cells + state, c);
+                } else if (f.gates) {
+                  // Nothing reads them, but all of an array must be something.
+                  for (int g = 0; g < kGates; g++) {
+                    store(f.gates + at.gate(kGates, g), Vector{}, at.count);
+                  }
+                  store(f.saved + at.state(), Vector{}, at.count);
+                }
+                store(after + state, h);
+                store(f.outputs + at.state(), output, at.count);
+              }
+            }
+          });
+        });
+      });
+      if (!plan.by_rows) barrier.wait();
+    }
+  }
+
+  share.each([&](Range units) {
+    unpad_rows(workspace.hidden[s.time % 2], f.final_hidden, s.hidden, share.rows, units);
+    if (Cell::kCell) unpad_rows(workspace.cells, f.final_cell, s.hidden, share.rows, units);
+  });
+}
+
+}  // namespace LSTM_JAX_TARGET

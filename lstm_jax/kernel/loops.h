@@ -1,0 +1,34 @@
+// The loops over time, compiled once for each instruction set and chosen when the program starts.
+#pragma once
+
+#include <vector>
+
+#include "arguments.h"
+#include "team.h"
+
+namespace lstm_jax {
+
+// How a team shares the work of one call.
+struct Plan {
+  int size;      // Threads.
+  bool by_rows;  // Each has rows of the batch, and rarely waits; else each has units, and waits at
+                 // every step.
+};
+
+struct Loops {
+  const char* name;
+  // Floats of memory that the threads of a call share.
+  int64_t (*forward_workspace)(Kind, const Sequences&, const Plan&);
+  int64_t (*backward_workspace)(Kind, const Sequences&, const Plan&);
+  void (*forward)(Kind, const Sequences&, const Forward&, const Plan&, int rank, Barrier&,
+                  float* workspace);
+  void (*backward)(Kind, const Sequences&, const Backward&, const Plan&, int rank, Barrier&,
+                   float* workspace);
+};
+
+// Those for the instruction sets this machine has, the widest last.
+const std::vector<const Loops*>& all_loops();
+
+int gates_of(Kind kind);
+
+}  // namespace lstm_jax

@@ -1,0 +1,148 @@
+// Matrix products in tiles that stay in the registers, and how work is cut into them.
+//
+// Included by loops.cc once for each instruction set.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "vector.h"
+
+namespace LSTM_JAX_TARGET {
+
+// A tile has kRows rows of the left matrix times kWidth vectors of the right one: its sums, the
+// vectors and one number fill the registers.
+constexpr int kRows = LSTM_JAX_REGISTERS == 32 ? 6 : 3;
+constexpr int kWidth = 4;
+
+// sums[m][n] = sum over k of a[m][k] panel[k][n], for M rows and N vectors. Numbers of `a` are
+// `row` apart from row to row, and `step` from one k to the next.
+template <int M, int N>
+void product(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
+             float* sums) {
+  Vector sum[M][N] = {};
+  for (int64_t k = 0; k < depth; k++) {
+    Vector w[N];
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) w[n] = load(panel + (k * N + n) * kLanes);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+      const Vector x = fill(a[m * row + k * step]);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[m][n] += x * w[n];
+    }
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) store(sums + (m * N + n) * kLanes, sum[m][n]);
+  }
+}
+
+using Product = void (*)(const float*, int64_t, int64_t, const float*, int64_t, float*);
+
+template <int N>
+constexpr Product kProducts[] = {product<1, N>, product<2, N>, product<3, N>,
+#if LSTM_JAX_REGISTERS == 32
+                                 product<4, N>, product<5, N>, product<6, N>,
+#endif
+};
+
+inline Product product_of(int rows, int width) {
+  switch (width) {
+    case 1: return kProducts<1>[rows - 1];
+    case 2: return kProducts<2>[rows - 1];
+    case 3: return kProducts<3>[rows - 1];
+    default: return kProducts<4>[rows - 1];
+  }
+}
+
+// The sums of a tile.
+struct alignas(64) Tile {
+  float sums[kRows * kWidth * kLanes];
+};
+
+// A range of rows, or of vectors of columns.
+struct Range {
+  int begin, end;
+  int size() const { return end - begin; }
+};
+
+// The part `index` of `count` parts of a range, as equal as they can be.
+inline Range part(Range whole, int index, int count) {
+  const int64_t size = whole.size();
+  return {whole.begin + static_cast<int>(size * index / count),
+          whole.begin + static_cast<int>(size * (index + 1) / count)};
+}
+
+// The number of parts of at most `most` that a range is cut into.
+inline int parts_of(Range whole, int most) { return (whole.size() + most - 1) / most; }
+
+// Calls `work` with the parts of a range, as equal as they can be and at most `most` large.
+template <class Work>
+inline void for_parts(Range whole, int most, Work work) {
+  const int count = parts_of(whole, most);
+  for (int index = 0; index < count; index++) work(part(whole, index, count));
+}
+
+inline int vectors_of(int columns) { return (columns + kLanes - 1) / kLanes; }
+inline int64_t padded(int columns) { return static_cast<int64_t>(vectors_of(columns)) * kLanes; }
+
+// Copies the vectors `units` of the columns of every gate of a kernel [depth, gates * hidden] into
+// panels: of the tile that begins at vector v, row k holds kernel[k][g * hidden + ...] of each of
+// its vectors and gates. It begins at v * kLanes * gates * depth.
+template <int kGates>
+void pack_gates(const float* kernel, int depth, int hidden, Range units, int width, float* panels) {
+  for_parts(units, width, [&](Range tile) {
+    float* to = panels + static_cast<int64_t>(tile.begin) * kLanes * kGates * depth;
+    for (int k = 0; k < depth; k++) {
+      for (int v = tile.begin; v < tile.end; v++) {
+        const int unit = v * kLanes, count = std::min(kLanes, hidden - unit);
+        for (int g = 0; g < kGates; g++, to += kLanes) {
+          const int64_t from = (static_cast<int64_t>(k) * kGates + g) * hidden + unit;
+          store(to, load(kernel + from, count));
+        }
+      }
+    }
+  });
+}
+
+// The same of the transpose of a kernel [columns, depth]: row k holds kernel[...][k].
+inline void pack_transposed(const float* kernel, int depth, int columns, Range vectors,
+                            float* panels) {
+  for_parts(vectors, kWidth, [&](Range tile) {
+    float* to = panels + static_cast<int64_t>(tile.begin) * kLanes * depth;
+    const int wide = tile.size() * kLanes;
+    // Some rows at a time, so that what is read and what is written stays in the cache.
+    constexpr int kBlock = 16;
+    for (int k0 = 0; k0 < depth; k0 += kBlock) {
+      const int k1 = std::min(depth, k0 + kBlock);
+      for (int lane = 0; lane < wide; lane++) {
+        const int64_t column = static_cast<int64_t>(tile.begin) * kLanes + lane;
+        for (int k = k0; k < k1; k++) {
+          to[static_cast<int64_t>(k) * wide + lane] =
+              column < columns ? kernel[column * depth + k] : 0;
+        }
+      }
+    }
+  });
+}
+
+// The transpose of [rows, columns] as the left matrix of products: of the tile of kRows columns or
+// fewer that begins at column c, row k holds from[k][c ...]. It begins at c * rows. Thread `rank`
+// of `size` packs its share of the tiles.
+inline void pack_left(const float* from, int columns, int rows, int rank, int size, float* to) {
+  const Range whole{0, columns};
+  const int tiles = parts_of(whole, kRows);
+  const Range own = part({0, tiles}, rank, size);
+  for (int row = 0; row < rows; row++) {
+    for (int index = own.begin; index < own.end; index++) {
+      const Range tile = part(whole, index, tiles);
+      float* const at = to + static_cast<int64_t>(tile.begin) * rows + row * tile.size();
+      for (int m = 0; m < tile.size(); m++) at[m] = from[tile.begin + m];
+    }
+    from += columns;
+  }
+}
+
+}  // namespace LSTM_JAX_TARGET

@@ -1,0 +1,34 @@
+#include "loops.h"
+
+#define LSTM_JAX_DECLARE(name) \
+  namespace name {             \
+  extern const lstm_jax::Loops kLoops; \
+  }
+
+LSTM_JAX_DECLARE(lstm_jax_baseline)
+#if defined(__x86_64__)
+LSTM_JAX_DECLARE(lstm_jax_avx2)
+LSTM_JAX_DECLARE(lstm_jax_avx512)
+#endif
+
+namespace lstm_jax {
+
+const std::vector<const Loops*>& all_loops() {
+  static const auto* const all = [] {
+    auto* loops = new std::vector<const Loops*>{&lstm_jax_baseline::kLoops};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      loops->push_back(&lstm_jax_avx2::kLoops);
+      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) {
+        loops->push_back(&lstm_jax_avx512::kLoops);
+      }
+    }
+#endif
+    return loops;
+  }();
+  return *all;
+}
+
+}  // namespace lstm_jax

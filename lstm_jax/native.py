@@ -1,0 +1,266 @@
+"""The loop over time as a kernel in C++, for CPUs.
+
+`lstm_jax/kernel` has a layer's whole forward and backward pass: the loop, and the products over
+many steps before and after it.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+
+from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
+from lstm_jax.errors import ConfigError
+from lstm_jax.types import Array, Carry, Params
+
+_LIBRARY = "lib/kernel.so"
+_THREADS = "LSTM_JAX_NUM_THREADS"
+
+
+class _Kind(NamedTuple):
+    """What the kernel is told of a cell."""
+
+    number: int
+    gates: int
+    has_cell: bool
+    """Whether the carry has a cell state beside the hidden one."""
+
+
+_LSTM = _Kind(0, 4, has_cell=True)
+_GRU = _Kind(1, 3, has_cell=False)
+_SIMPLE = {"tanh": _Kind(2, 1, has_cell=False), "relu": _Kind(3, 1, has_cell=False)}
+
+
+def _kind(cell: Cell) -> _Kind | None:
+    """None for a cell whose arithmetic the kernel does not have, a subclass of these among them."""
+    if type(cell) is LSTM and not cell.peepholes:
+        return _LSTM
+    if type(cell) is GRU:
+        return _GRU
+    return _SIMPLE[cell.activation] if type(cell) is SimpleRNN else None
+
+
+def why_not_built() -> str | None:
+    """Why the kernel cannot be used on this machine; None if it can."""
+    library = _library()
+    return library if isinstance(library, str) else None
+
+
+def describe() -> str:
+    """The instruction set the kernel uses here, and how many threads it may use.
+
+    The environment variable LSTM_JAX_NUM_THREADS sets the threads; otherwise they are as many as
+    the CPUs that this process may use.
+
+    Raises:
+        ConfigError: LSTM_JAX_NUM_THREADS is not a positive number.
+    """
+    library = _library()
+    assert not isinstance(library, str)
+    given = os.environ.get(_THREADS, "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(f"{_THREADS} must be a number of at least 1, not {given!r}")
+    threads = library.lstm_jax_thread_limit()
+    target = library.lstm_jax_target().decode().removeprefix("lstm_jax_")
+    return f"{target}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | str:
+    """The kernel, registered with JAX, or why there is none."""
+    # Of an editable installation the kernel lies elsewhere than the Python files: among what is
+    # installed, as if they were there, too.
+    folders = Path(__file__).parent, *(Path(entry, "lstm_jax") for entry in sys.path)
+    paths = [folder / _LIBRARY for folder in folders]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        return "lstm_jax was installed without a C++ compiler"
+    try:
+        library = ctypes.CDLL(str(path))
+        for name in ("forward", "backward"):
+            handler = jax.ffi.pycapsule(getattr(library, f"lstm_jax_{name}"))
+            jax.ffi.register_ffi_target(f"lstm_jax_{name}", handler, platform="cpu")
+        library.lstm_jax_target.restype = ctypes.c_char_p
+    except (OSError, AttributeError, jax.errors.JaxRuntimeError) as error:
+        # Built for another version of jaxlib, or for another machine.
+        return f"{path} cannot be loaded: {' '.join(str(error).split())}"
+    return library
+
+
+def why_not(cell: Cell, *arrays: Array) -> str | None:
+    """Why the kernel does not run this cell on arrays like these here; None if it does."""
+    if _kind(cell) is None:
+        return f"the kernel has no {cell}"
+    if others := sorted({str(array.dtype) for array in arrays if array.dtype != np.float32}):
+        return f"the kernel computes in float32, not in {', '.join(others)}"
+    types: list[Any] = [jax.typeof(array) for array in arrays]
+    if any(of.manual_axis_type.varying for of in types):
+        # Its gradients would have to say which devices they vary over.
+        return "under jax.shard_map the kernel needs check_vma=False"
+    if (platform := jax.default_backend()) != "cpu":
+        return f"the kernel runs on CPUs, not on {platform}"
+    return why_not_built()
+
+
+def scan(
+    cell: Cell,
+    params: Params,
+    inputs: Array,
+    carry: Carry,
+    lengths: Array | None,
+    resets: Array | None,
+    reverse: bool,
+) -> tuple[Array, Carry]:
+    """`recurrence.scan`, where `why_not` is None; there is no NaN in the padding.
+
+    Raises:
+        ValueError: the inputs are of another size than the cell's input kernel.
+    """
+    kind = _kind(cell)
+    assert kind is not None
+    time, batch, features = inputs.shape
+    if features != (expected := params["input_kernel"].shape[0]):
+        raise ValueError(f"the inputs have {features} features, and the cell takes {expected}")
+    nothing = jnp.zeros((0,), inputs.dtype)
+    given = _Given(
+        inputs=inputs,
+        input_kernel=params["input_kernel"],
+        bias=params["bias"],
+        kernel=params["recurrent_kernel"],
+        recurrent_bias=params.get("recurrent_bias", nothing),
+        hidden=carry.hidden,
+        cell=carry.cell if kind.has_cell else nothing,
+    )
+    flags = _Flags(
+        lengths=jnp.zeros((0,), jnp.int32)
+        if lengths is None
+        else jnp.broadcast_to(lengths.astype(jnp.int32), batch),
+        resets=jnp.zeros((0,), bool) if resets is None else jnp.broadcast_to(resets, (time, batch)),
+    )
+    run = functools.partial(_scan, kind, bool(reverse))
+    outputs, hidden, state = run(given, flags)
+    return outputs, type(carry)(hidden, state) if kind.has_cell else type(carry)(hidden)
+
+
+class _Given(NamedTuple):
+    """What can be differentiated by; an array without elements stands for none."""
+
+    inputs: Array
+    input_kernel: Array
+    bias: Array
+    kernel: Array
+    recurrent_bias: Array
+    hidden: Array
+    cell: Array
+
+
+class _Flags(NamedTuple):
+    """As `recurrence.scan` has them; an array without elements stands for none."""
+
+    lengths: Array
+    resets: Array
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _scan(kind: _Kind, reverse: bool, given: _Given, flags: _Flags) -> tuple[Array, ...]:
+    """The outputs, the last hidden state, the last cell state."""
+    return _run_forward(kind, reverse, given, flags, keep=False)[:3]
+
+
+def _forward(kind: _Kind, reverse: bool, given: Any, flags: Any) -> tuple[tuple[Array, ...], Any]:
+    # Each argument comes with whether a gradient by it is wanted.
+    wanted = _Given(*[argument.perturbed for argument in given])
+    given = _Given(*[argument.value for argument in given])
+    flags = _Flags(*[argument.value for argument in flags])
+    made = _run_forward(kind, reverse, given, flags, keep=True)
+    # Residuals are arrays; what is known already is told by the structure of empty tuples.
+    wants_inputs = () if wanted.inputs else None
+    wants_weights = () if any(wanted[1:5]) else None
+    return made[:3], (wants_inputs, wants_weights, given, flags, made[0], *made[3:])
+
+
+def _backward(
+    kind: _Kind, reverse: bool, residuals: Any, cotangents: tuple[Any, ...]
+) -> tuple[_Given, None]:
+    wants_inputs, wants_weights, given, flags, outputs, *kept = residuals
+    cotangents = tuple(
+        jnp.zeros(c.shape, np.float32) if isinstance(c, SymbolicZero) else c for c in cotangents
+    )
+    options = kind, reverse, wants_inputs is not None, wants_weights is not None
+    results = _run_backward(options, given, flags, (outputs, *kept), cotangents)
+    zeros = [
+        result if result.shape == argument.shape else jnp.zeros_like(argument)
+        for argument, result in zip(given, results, strict=True)
+    ]
+    return _Given(*zeros), None
+
+
+_scan.defvjp(_forward, _backward, symbolic_zeros=True)
+
+
+def _run_forward(
+    kind: _Kind, reverse: bool, given: _Given, flags: _Flags, keep: bool
+) -> tuple[Array, ...]:
+    """Outputs, last hidden state, last cell state; if `keep`, gates of all steps and one more.
+
+    That is an LSTM's cell states and a GRU's recurrent part of the candidate.
+    """
+    states = (*given.inputs.shape[:2], given.hidden.shape[-1])
+    has_gates = keep and kind.gates > 1
+    shapes = (
+        states,
+        given.hidden.shape,
+        given.cell.shape,
+        (*states[:2], *given.bias.shape) if has_gates else (0,),
+        states if has_gates else (0,),
+    )
+    return _call("lstm_jax_forward", kind, reverse, shapes, (*given, *flags))
+
+
+def _run_backward(
+    options: tuple[_Kind, bool, bool, bool],
+    given: _Given,
+    flags: _Flags,
+    made: tuple[Array, ...],
+    cotangents: tuple[Array, ...],
+) -> tuple[Array, ...]:
+    """Cotangents of `given`; those of the inputs and of the weights only where they are wanted."""
+    kind, reverse, wants_inputs, wants_weights = options
+    wanted = (wants_inputs, *(wants_weights,) * 4, True, True)
+    shapes = tuple(
+        argument.shape if is_wanted else (0,)
+        for argument, is_wanted in zip(given, wanted, strict=True)
+    )
+    arguments = given.inputs, given.input_kernel, given.kernel, given.hidden, given.cell
+    arguments = *arguments, *made, *cotangents, *flags
+    return _call("lstm_jax_backward", kind, reverse, shapes, arguments)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3))
+def _call(
+    target: str,
+    kind: _Kind,
+    reverse: bool,
+    shapes: tuple[tuple[int, ...], ...],
+    arguments: tuple[Array, ...],
+) -> tuple[Array, ...]:
+    results = tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+    # Under vmap the kernel is given all members at once, in a first axis.
+    call = jax.ffi.ffi_call(target, results, vmap_method="broadcast_all")
+    return tuple(call(*arguments, kind=np.int32(kind.number), reverse=reverse))
+
+
+@_call.defjvp
+def _no_second_derivative(*arguments: Any) -> Any:
+    del arguments
+    raise ConfigError(
+        "the native kernel has no second derivatives: compute them under "
+        "lstm_jax.backend.use('scan') or --backend=scan"
+    )

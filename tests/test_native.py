@@ -1,0 +1,301 @@
+"""The kernel in C++ beside `jax.lax.scan`, which says what is right.
+
+The cells' property tests run under both backends; here is what only the kernel has.
+"""
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax import backend, native, recurrence
+from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
+from lstm_jax.errors import ConfigError
+from tests.reference import assert_close
+
+pytestmark = pytest.mark.skipif(
+    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
+)
+
+KINDS = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "tanh": SimpleRNN,
+    "relu": functools.partial(SimpleRNN, activation="relu"),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+# Below, at and above the sizes of vectors and tiles; shared out by rows and by units.
+SHAPES = [(0, 2, 3), (3, 1, 1), (2, 7, 16), (3, 13, 33), (2, 64, 65), (4, 5, 300)]
+
+
+def problem(cell: Cell, time: int, batch: int, seed: int = 0):
+    random = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> jax.Array:
+        return jnp.asarray(random.normal(size=shape), np.float32)
+
+    params = cell.init(jax.random.key(seed), 3)
+    params = {name: array + 0.03 * drawn(*array.shape) for name, array in params.items()}
+    carry = jax.tree.map(lambda leaf: drawn(*leaf.shape), cell.initial_carry(batch))
+    lengths = jnp.asarray(random.integers(0, time + 1, batch), jnp.int32)
+    resets = jnp.asarray(random.random((time, batch)) < 0.3)
+    return params, drawn(time, batch, 3), carry, lengths, resets
+
+
+def outcome(name: str, cell: Cell, given, reverse: bool = False):
+    """Outputs, final carry and all gradients under a backend."""
+    params, inputs, carry, lengths, resets = given
+
+    def loss(params, inputs, carry):
+        flags = {"lengths": lengths, "resets": resets, "reverse": reverse}
+        outputs, final = recurrence.scan(cell, params, inputs, carry, **flags)
+        weights = jnp.cos(jnp.arange(outputs.size, dtype=outputs.dtype)).reshape(outputs.shape)
+        total = (weights * outputs).sum()
+        return total + sum(jnp.sin(leaf).sum() for leaf in jax.tree.leaves(final)), (outputs, final)
+
+    with backend.use(name):
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
+            params, inputs, carry
+        )
+
+
+@every_kind
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_equals_the_scan_at_every_size(kind, shape, reverse):
+    time, batch, hidden = shape
+    cell = kind(hidden=hidden)
+    given = problem(cell, time, batch)
+    if shape == SHAPES[3]:
+        given = (*given[:3], None, None)  # without lengths and resets
+    actual, expected = (outcome(b, cell, given, reverse) for b in ("native", "scan"))
+    assert_close(actual, expected, 2e-5)
+
+
+@every_kind
+def test_errors_do_not_grow_over_a_thousand_steps(kind):
+    cell = kind(hidden=20)
+    params, inputs, carry, *_ = problem(cell, 1000, 4)
+    params["recurrent_kernel"] = params["recurrent_kernel"] * 0.5
+    given = (params, inputs, carry, None, None)
+    with jax.enable_x64(True):
+        exact = outcome("scan", cell, jax.tree.map(lambda x: x.astype(np.float64), given))
+
+    def errors(name: str) -> Any:
+        # The loss itself is a sum that this test makes.
+        (_, found), gradients = outcome(name, cell, given)
+        differences = jax.tree.map(
+            lambda x, y: float(np.linalg.norm(np.asarray(x, np.float64) - np.asarray(y))),
+            (found, gradients),
+            (exact[0][1], exact[1]),
+        )
+        return jax.tree.leaves(differences)
+
+    for ours, theirs in zip(errors("native"), errors("scan"), strict=True):
+        assert ours <= 2 * theirs
+
+
+@every_kind
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_bits(kind, threads, monkeypatch):
+    # Large enough to be worth several threads, by rows (hidden 48) and by units (hidden 300).
+    for batch, hidden, time in ((40, 48, 30), (24, 300, 3)):
+        cell = kind(hidden=hidden)
+        given = problem(cell, time, batch)
+        monkeypatch.setenv("LSTM_JAX_NUM_THREADS", "1")
+        alone = outcome("native", cell, given)
+        monkeypatch.setenv("LSTM_JAX_NUM_THREADS", str(threads))
+        assert_close(outcome("native", cell, given), alone, 0.0)
+
+
+@every_kind
+def test_vmap_over_members(kind):
+    cell = kind(hidden=20)
+    members = [problem(cell, 4, 6, seed) for seed in range(5)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    together = jax.vmap(lambda given: outcome("native", cell, given))(stacked)
+    apart = [outcome("native", cell, given) for given in members]
+    assert_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *apart), 1e-5)
+    # Where all members share an argument.
+    shared = jax.vmap(
+        lambda inputs: outcome("native", cell, (members[0][0], inputs, *members[0][2:]))
+    )(stacked[1])
+    expected = [outcome("native", cell, (members[0][0], m[1], *members[0][2:])) for m in members]
+    assert_close(shared, jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected), 1e-5)
+
+
+def test_inside_a_scan_and_not_compiled_twice():
+    cell = LSTM(hidden=5)
+    params, inputs, carry, *_ = problem(cell, 4, 3)
+    traces = []
+
+    @jax.jit
+    def train(params):
+        traces.append(None)
+
+        def step(params, _):
+            loss = lambda p: (recurrence.scan(cell, p, inputs, carry)[0] ** 2).sum()  # noqa: E731
+            value, gradient = jax.value_and_grad(loss)(params)
+            return jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient), value
+
+        return jax.lax.scan(step, params, length=8)
+
+    with backend.use("native"):
+        params, losses = train(params)
+        train(params)
+        assert len(traces) == 1
+    assert losses[-1] < 0.9 * losses[0]
+    with backend.use("scan"):
+        train(params)
+    assert len(traces) == 2
+
+
+def test_many_calls_at_once():
+    cell = GRU(hidden=64)
+    givens = [problem(cell, 30, 32, seed) for seed in range(4)]
+    expected = [outcome("native", cell, given) for given in givens]
+    wrong = []
+
+    def work(index: int) -> None:
+        for _ in range(8):
+            found = outcome("native", cell, givens[index])
+            if not jax.tree.all(jax.tree.map(np.array_equal, found, expected[index])):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_gradients_of_empty_batches_are_zeros():
+    cell = LSTM(hidden=3)
+    for time, batch in ((0, 2), (3, 0)):
+        params, inputs, *_ = problem(cell, time, batch)
+        loss = lambda params: recurrence.scan(cell, params, inputs)[0].sum()  # noqa: B023, E731
+        with backend.use("native"):
+            gradients = jax.grad(loss)(params)
+        assert_close(gradients, jax.tree.map(jnp.zeros_like, params), 0.0)
+
+
+@every_kind
+def test_nothing_is_left_unwritten_where_there_is_padding(kind):
+    cell = kind(hidden=5)
+    given = problem(cell, 4, 6)
+    with jax.debug_nans(True), backend.use("native"):
+        jax.grad(lambda p: recurrence.scan(cell, p, given[1], lengths=given[3])[0].sum())(given[0])
+
+
+def test_saturated_gates_stay_within_their_range():
+    cell = SimpleRNN(hidden=16)
+    params = cell.init(jax.random.key(0), 1)
+    inputs = jnp.linspace(-12, 12, 4096)[:, None, None]
+    params = jax.tree.map(jnp.zeros_like, params) | {"input_kernel": jnp.ones((1, 16))}
+    with backend.use("native"):
+        outputs, _ = recurrence.scan(cell, params, inputs)
+    assert jnp.abs(outputs).max() == 1.0
+    np.testing.assert_allclose(outputs[:, 0, 0], np.tanh(np.asarray(inputs[:, 0, 0])), atol=2e-7)
+
+
+@pytest.mark.parametrize("name", ["native", "scan"])
+def test_a_carry_of_another_batch_is_refused(name):
+    cell = LSTM(hidden=4)
+    params, inputs, carry, *_ = problem(cell, 3, 2)
+    one = jax.tree.map(lambda leaf: leaf[:1], carry)
+    expected = r"carry has an array of shape \(1, 4\), not \(2, 4\)"
+    with backend.use(name), pytest.raises(ValueError, match=expected):
+        recurrence.scan(cell, params, inputs, one)
+
+
+def test_inputs_of_another_size_are_refused():
+    cell = LSTM(hidden=4)
+    params, inputs, *_ = problem(cell, 3, 2)
+    expected = "inputs have 2 features, and the cell takes 3"
+    with backend.use("native"), pytest.raises(ValueError, match=expected):
+        recurrence.scan(cell, params, inputs[..., :2])
+
+
+def test_under_shard_map():
+    script = """
+import jax, jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+from lstm_jax import backend, recurrence
+from lstm_jax.cells import GRU
+from lstm_jax.errors import ConfigError
+cell = GRU(hidden=5)
+params = cell.init(jax.random.key(0), 3)
+inputs = jax.random.normal(jax.random.key(1), (4, 6, 3))
+mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+loss = lambda params, inputs: (recurrence.scan(cell, params, inputs)[0] ** 2).sum()
+def gradients(**options):
+    part = lambda params, inputs: jax.lax.psum(loss(params, inputs), "data")
+    specs = {"in_specs": (P(), P(None, "data")), "out_specs": P()}
+    return jax.jit(jax.grad(jax.shard_map(part, mesh=mesh, **specs, **options)))(params, inputs)
+with backend.use("native"):
+    found = gradients(check_vma=False)
+    expected = jax.jit(jax.grad(loss))(params, inputs)
+    differences = jax.tree.map(lambda x, y: float(jnp.abs(x - y).max()), found, expected)
+    print(max(jax.tree.leaves(differences)) < 1e-5)
+    try:
+        gradients()
+    except ConfigError as error:
+        print(error)
+"""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120
+    )
+    good, told = done.stdout.splitlines() or [done.stderr, ""]
+    assert good == "True"
+    assert "under jax.shard_map the kernel needs check_vma=False" in told
+
+
+# ---- what it does not run -----------------------------------------------------------------------
+
+
+class Scaled(LSTM):
+    """Other arithmetic than that of its base class."""
+
+    def elementwise(self, *arguments):
+        carry, output = super().elementwise(*arguments)
+        return carry, 2 * output
+
+
+NOT_RUN = [
+    (LSTM(hidden=2, peepholes=True), np.float32, "the kernel has no LSTM"),
+    (Scaled(hidden=2), np.float32, "the kernel has no Scaled"),
+    (LSTM(hidden=2), jnp.bfloat16, "the kernel computes in float32, not in bfloat16;"),
+]
+
+
+@pytest.mark.parametrize(("cell", "dtype", "reason"), NOT_RUN, ids=["peepholes", "own", "bfloat16"])
+def test_what_it_does_not_run_is_told_or_left_to_the_scan(cell, dtype, reason):
+    params, inputs, carry, *_ = problem(cell, 3, 2)
+    inputs = inputs.astype(dtype)
+    with backend.use("native"), pytest.raises(ConfigError, match=reason):
+        recurrence.scan(cell, params, inputs, carry)
+    with backend.use("scan"):
+        expected = recurrence.scan(cell, params, inputs, carry)
+    assert_close(recurrence.scan(cell, params, inputs, carry), expected, 0.0)
+
+
+def test_second_derivatives_are_refused_in_one_line():
+    cell = LSTM(hidden=2)
+    params, inputs, *_ = problem(cell, 3, 2)
+
+    def slope(inputs):
+        return jax.grad(lambda x: (recurrence.scan(cell, params, x)[0] ** 2).sum())(inputs).sum()
+
+    with pytest.raises(ConfigError, match="no second derivatives: compute them under"):
+        jax.grad(slope)(inputs)
+    with backend.use("scan"):
+        assert jnp.isfinite(jax.grad(slope)(inputs)).all()
