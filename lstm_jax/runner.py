@@ -27,9 +27,8 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
         5. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
         6. log the training metrics since the last record: every `log_every` steps, and before 1
     A run that ends between two evaluations is evaluated once more, after its last save: if its
-    steps or epochs grow, it goes on as if it had never ended.
-
-    Returns the run, with the parameters of the best validation score.
+    steps or epochs grow, it goes on as if it had never ended. What is returned has the parameters
+    of the best validation score.
 
     Raises:
         RunDirectoryError: the directory is in use, or holds another experiment or other data.

@@ -1,16 +1,23 @@
 """Numbers that are none."""
 
 import math
+import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
-from lstm_jax import training
+import lstm_jax
+from lstm_jax import checkpoints, training
+from lstm_jax.data.windows import TokenWindows
 from lstm_jax.errors import NonFiniteError
 from lstm_jax.finite import check_report, check_state
+from lstm_jax.optimizers import Optimizer
+from lstm_jax.reporting import Reporter
 from lstm_jax.training import Report
-from tests.runs import tiny
+from tests.runs import arrays_of, log_of, tiny
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
@@ -38,3 +45,67 @@ def test_a_state_that_cannot_be_gone_on_from_is_refused(text):
         bad = state._replace(**{part: jax.tree.unflatten(structure, leaves)})
         with pytest.raises(NonFiniteError, match=r"NaN or infinite at step 0; .* learning_rate"):
             check_state(bad)
+
+
+# ---- whole runs ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes longer than training here."""
+    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
+
+
+def assert_newest_is_finite(workdir, step):
+    assert checkpoints.steps(workdir / "checkpoints")[-1] == step
+    arrays = arrays_of(workdir)
+    arrays.pop(".progress.best_score")  # infinite before the first evaluation
+    assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_nan_stops_the_run_and_names_the_step(text, tmp_path, monkeypatch):
+    batch = TokenWindows.batch
+
+    def poisoned(self, index):
+        given = batch(self, index)
+        return given._replace(mask=given.mask * np.float32(np.nan)) if index == 9 else given
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenWindows, "batch", poisoned)
+        with pytest.raises(NonFiniteError) as error:
+            lstm_jax.train(tiny(text, checkpoint_every=4), tmp_path)
+    message = "loss nan and gradient norm nan at step 9; every checkpoint is finite; lower "
+    assert str(error.value).startswith(message)
+    assert_newest_is_finite(tmp_path, 8)
+    assert log_of(tmp_path)[-1]["step"] == 8
+    # The data mended, the run goes on.
+    lstm_jax.train(tiny(text, checkpoint_every=4), tmp_path)
+    assert_newest_is_finite(tmp_path, 24)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_huge_learning_rate_stops_within_a_step(text, tmp_path):
+    optimizer = Optimizer("sgd", learning_rate=3e38)
+    with pytest.raises(NonFiniteError) as error:
+        lstm_jax.train(
+            tiny(text, optimizer=optimizer, checkpoint_every=1, steps_per_dispatch=1), tmp_path
+        )
+    found = re.search(r" at step (\d+); every checkpoint is finite", str(error.value))
+    assert found is not None
+    # The step before it went well and was saved.
+    assert_newest_is_finite(tmp_path, int(found[1]))
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_parameters_that_are_no_numbers_are_not_saved(text, tmp_path, monkeypatch):
+    update = optax.apply_updates
+
+    def overflow(params, updates):
+        return jax.tree.map(lambda leaf: leaf + jnp.inf, update(params, updates))
+
+    monkeypatch.setattr(optax, "apply_updates", overflow)
+    with pytest.raises(NonFiniteError, match="a parameter became NaN or infinite at step 0; "):
+        # A seed that no other test uses, so that nothing is compiled already.
+        lstm_jax.train(tiny(text, seed=78, steps=1), tmp_path)
+    assert checkpoints.steps(tmp_path / "checkpoints") == []

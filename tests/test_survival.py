@@ -2,24 +2,18 @@
 
 import logging
 import os
-import re
 import signal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
 import pytest
 
 import lstm_jax
 from lstm_jax import checkpoints, runner, training
 from lstm_jax.data.windows import TokenWindows
-from lstm_jax.errors import CheckpointError, NonFiniteError, StorageError
+from lstm_jax.errors import CheckpointError, StorageError
 from lstm_jax.metrics_log import MetricsLog
-from lstm_jax.optimizers import Optimizer
 from lstm_jax.reporting import Reporter
 from tests.cells.table import CELLS
-from tests.runs import arrays_of, assert_same_run, evaluations_of, log_of, tiny
+from tests.runs import arrays_of, assert_same_run, evaluations_of, tiny
 from tests.test_files import largest_file
 
 
@@ -171,61 +165,6 @@ def test_a_signal_in_an_evaluation_for_the_log_alone_leaves_it_for_later(
     lstm_jax.train(experiment, tmp_path / "stopped")
     lstm_jax.train(experiment, tmp_path / "whole")
     assert_same_run(tmp_path / "stopped", tmp_path / "whole")
-
-
-# ---- numbers that are none ----------------------------------------------------------------------
-
-
-def assert_newest_is_finite(workdir, step):
-    assert checkpoints.steps(workdir / "checkpoints")[-1] == step
-    arrays = arrays_of(workdir)
-    arrays.pop(".progress.best_score")  # infinite before the first evaluation
-    assert all(np.isfinite(array).all() for array in arrays.values())
-
-
-def test_nan_stops_the_run_and_names_the_step(text, tmp_path, monkeypatch):
-    batch = TokenWindows.batch
-
-    def poisoned(self, index):
-        given = batch(self, index)
-        return given._replace(mask=given.mask * np.float32(np.nan)) if index == 9 else given
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TokenWindows, "batch", poisoned)
-        with pytest.raises(NonFiniteError) as error:
-            lstm_jax.train(tiny(text, checkpoint_every=4), tmp_path)
-    message = "loss nan and gradient norm nan at step 9; every checkpoint is finite; lower "
-    assert str(error.value).startswith(message)
-    assert_newest_is_finite(tmp_path, 8)
-    assert log_of(tmp_path)[-1]["step"] == 8
-    # The data mended, the run goes on.
-    lstm_jax.train(tiny(text, checkpoint_every=4), tmp_path)
-    assert_newest_is_finite(tmp_path, 24)
-
-
-def test_a_huge_learning_rate_stops_within_a_step(text, tmp_path):
-    optimizer = Optimizer("sgd", learning_rate=3e38)
-    with pytest.raises(NonFiniteError) as error:
-        lstm_jax.train(
-            tiny(text, optimizer=optimizer, checkpoint_every=1, steps_per_dispatch=1), tmp_path
-        )
-    found = re.search(r" at step (\d+); every checkpoint is finite", str(error.value))
-    assert found is not None
-    # The step before it went well and was saved.
-    assert_newest_is_finite(tmp_path, int(found[1]))
-
-
-def test_parameters_that_are_no_numbers_are_not_saved(text, tmp_path, monkeypatch):
-    update = optax.apply_updates
-
-    def overflow(params, updates):
-        return jax.tree.map(lambda leaf: leaf + jnp.inf, update(params, updates))
-
-    monkeypatch.setattr(optax, "apply_updates", overflow)
-    with pytest.raises(NonFiniteError, match="a parameter became NaN or infinite at step 0; "):
-        # A seed that no other test uses, so that nothing is compiled already.
-        lstm_jax.train(tiny(text, seed=78, steps=1), tmp_path)
-    assert checkpoints.steps(tmp_path / "checkpoints") == []
 
 
 # ---- disks --------------------------------------------------------------------------------------
