@@ -206,16 +206,6 @@ def test_saturated_gates_stay_within_their_range():
     np.testing.assert_allclose(outputs[:, 0, 0], np.tanh(np.asarray(inputs[:, 0, 0])), atol=2e-7)
 
 
-@pytest.mark.parametrize("name", ["native", "scan"])
-def test_a_carry_of_another_batch_is_refused(name):
-    cell = LSTM(hidden=4)
-    params, inputs, carry, *_ = problem(cell, 3, 2)
-    one = jax.tree.map(lambda leaf: leaf[:1], carry)
-    expected = r"carry has an array of shape \(1, 4\), not \(2, 4\)"
-    with backend.use(name), pytest.raises(ValueError, match=expected):
-        recurrence.scan(cell, params, inputs, one)
-
-
 def test_inputs_of_another_size_are_refused():
     cell = LSTM(hidden=4)
     params, inputs, *_ = problem(cell, 3, 2)

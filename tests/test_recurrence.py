@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import recurrence
+from lstm_jax import backend, recurrence
 from lstm_jax.cells import GRU, LSTM
 from tests.cells.table import MatrixMemory
 from tests.reference import BATCH, TIME, assert_close, problem, scan
@@ -139,3 +139,12 @@ def test_wrong_axes_are_noticed(wrong):
     given = problem(cell)
     with pytest.raises(TypeError, match=next(iter(wrong))):
         recurrence.scan(cell, given.params, given.inputs, given.carry, **wrong)
+
+
+@pytest.mark.parametrize("name", ["auto", "scan"])
+def test_a_carry_of_another_batch_is_refused(name):
+    cell = LSTM(hidden=4)
+    params = cell.init(jax.random.key(0), 3)
+    expected = r"carry has an array of shape \(1, 4\), not \(2, 4\)"
+    with backend.use(name), pytest.raises(ValueError, match=expected):
+        recurrence.scan(cell, params, jnp.ones((5, 2, 3)), cell.initial_carry(1))
