@@ -1,0 +1,111 @@
+"""The kernel under `jax.vmap`, `jax.lax.scan`, `jax.shard_map` and second derivatives."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from lstm_jax import backend, native, recurrence
+from lstm_jax.cells import LSTM
+from lstm_jax.errors import ConfigError
+from tests.reference import assert_close
+from tests.test_native import every_kind, outcome, problem
+
+pytestmark = pytest.mark.skipif(
+    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
+)
+
+
+@every_kind
+def test_vmap_over_members(kind):
+    cell = kind(hidden=20)
+    members = [problem(cell, 4, 6, seed) for seed in range(5)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    together = jax.vmap(lambda given: outcome("native", cell, given))(stacked)
+    apart = [outcome("native", cell, given) for given in members]
+    assert_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *apart), 1e-5)
+    # Where all members share an argument.
+    shared = jax.vmap(
+        lambda inputs: outcome("native", cell, (members[0][0], inputs, *members[0][2:]))
+    )(stacked[1])
+    expected = [outcome("native", cell, (members[0][0], m[1], *members[0][2:])) for m in members]
+    assert_close(shared, jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected), 1e-5)
+
+
+def test_inside_a_scan_and_not_compiled_twice():
+    cell = LSTM(hidden=5)
+    params, inputs, carry, *_ = problem(cell, 4, 3)
+    traces = []
+
+    @jax.jit
+    def train(params):
+        traces.append(None)
+
+        def loss(params):
+            return (recurrence.scan(cell, params, inputs, carry)[0] ** 2).sum()
+
+        def step(params, _):
+            value, gradient = jax.value_and_grad(loss)(params)
+            return jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient), value
+
+        return jax.lax.scan(step, params, length=8)
+
+    with backend.use("native"):
+        params, losses = train(params)
+        train(params)
+        assert len(traces) == 1
+    assert losses[-1] < 0.9 * losses[0]
+    with backend.use("scan"):
+        train(params)
+    assert len(traces) == 2
+
+
+def test_under_shard_map():
+    script = """
+import jax, jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+from lstm_jax import backend, recurrence
+from lstm_jax.cells import GRU
+from lstm_jax.errors import ConfigError
+cell = GRU(hidden=5)
+params = cell.init(jax.random.key(0), 3)
+inputs = jax.random.normal(jax.random.key(1), (4, 6, 3))
+mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+loss = lambda params, inputs: (recurrence.scan(cell, params, inputs)[0] ** 2).sum()
+def gradients(**options):
+    part = lambda params, inputs: jax.lax.psum(loss(params, inputs), "data")
+    specs = {"in_specs": (P(), P(None, "data")), "out_specs": P()}
+    return jax.jit(jax.grad(jax.shard_map(part, mesh=mesh, **specs, **options)))(params, inputs)
+with backend.use("native"):
+    found = gradients(check_vma=False)
+    expected = jax.jit(jax.grad(loss))(params, inputs)
+    differences = jax.tree.map(lambda x, y: float(jnp.abs(x - y).max()), found, expected)
+    print(max(jax.tree.leaves(differences)) < 1e-5)
+    try:
+        gradients()
+    except ConfigError as error:
+        print(error)
+"""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120
+    )
+    good, told = done.stdout.splitlines() or [done.stderr, ""]
+    assert good == "True"
+    assert "under jax.shard_map the kernel needs check_vma=False" in told
+
+
+def test_second_derivatives_are_refused_in_one_line():
+    cell = LSTM(hidden=2)
+    params, inputs, *_ = problem(cell, 3, 2)
+
+    def slope(inputs):
+        return jax.grad(lambda x: (recurrence.scan(cell, params, x)[0] ** 2).sum())(inputs).sum()
+
+    with pytest.raises(ConfigError, match="no second derivatives: compute them under"):
+        jax.grad(slope)(inputs)
+    with backend.use("scan"):
+        assert jnp.isfinite(jax.grad(slope)(inputs)).all()
