@@ -170,14 +170,6 @@ def test_flags_are_broadcast_as_the_scan_does():
         assert_close(scan(cell, params, inputs, **flags), expected, 1e-6)
 
 
-@every_kind
-def test_nothing_is_left_unwritten_where_there_is_padding(kind):
-    cell = kind(hidden=5)
-    given = problem(cell, 4, 6)
-    with jax.debug_nans(True), backend.use("native"):
-        jax.grad(lambda p: recurrence.scan(cell, p, given[1], lengths=given[3])[0].sum())(given[0])
-
-
 def test_saturated_gates_stay_within_their_range():
     cell = SimpleRNN(hidden=16)
     params = cell.init(jax.random.key(0), 1)
