@@ -9,30 +9,64 @@ import jax.numpy as jnp
 import pytest
 
 from lstm_jax import backend, native, recurrence
-from lstm_jax.cells import LSTM
+from lstm_jax.cells import GRU, LSTM
 from lstm_jax.errors import ConfigError
 from tests.reference import assert_close
-from tests.test_native import every_kind, outcome, problem
+from tests.test_native import KINDS, outcome, problem
 
 pytestmark = pytest.mark.skipif(
     native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
 )
 
 
-@every_kind
-def test_vmap_over_members(kind):
-    cell = kind(hidden=20)
+def stacked(*trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mapped"),
+    [*((kind, "all") for kind in KINDS), *(("lstm", index) for index in range(5))],
+)
+def test_vmap_over_members(kind, mapped):
+    """Members that differ in all they are given, and in one argument alone."""
+    cell = KINDS[kind](hidden=20)
     members = [problem(cell, 4, 6, seed) for seed in range(5)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    together = jax.vmap(lambda given: outcome("native", cell, given))(stacked)
-    apart = [outcome("native", cell, given) for given in members]
-    assert_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *apart), 1e-5)
-    # Where all members share an argument.
-    shared = jax.vmap(
-        lambda inputs: outcome("native", cell, (members[0][0], inputs, *members[0][2:]))
-    )(stacked[1])
-    expected = [outcome("native", cell, (members[0][0], m[1], *members[0][2:])) for m in members]
-    assert_close(shared, jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected), 1e-5)
+    if mapped != "all":
+        members = [tuple(m[i] if i == mapped else members[0][i] for i in range(5)) for m in members]
+    axes = (tuple(0 if mapped in ("all", i) else None for i in range(5)),)
+    given = tuple(
+        stacked(*column) if axis == 0 else column[0]
+        for axis, column in zip(axes[0], zip(*members, strict=True), strict=True)
+    )
+    together = jax.vmap(lambda given: outcome("native", cell, given), in_axes=axes)(given)
+    assert_close(together, stacked(*(outcome("native", cell, one) for one in members)), 1e-5)
+
+
+def test_vmap_in_vmap():
+    cell = GRU(hidden=20)
+    members = [problem(cell, 4, 6, seed) for seed in range(5)]
+
+    def run(params, inputs):
+        return outcome("native", cell, (params, inputs, *members[0][2:]))
+
+    settings, batches = (stacked(*column) for column in list(zip(*members, strict=True))[:2])
+    batches = jax.tree.map(lambda leaf: leaf[:3], batches)
+    each = jax.vmap(jax.vmap(run, in_axes=(None, 0)), in_axes=(0, None))
+    apart = [stacked(*(run(m[0], other[1]) for other in members[:3])) for m in members]
+    assert_close(each(settings, batches), stacked(*apart), 1e-5)
+
+
+def test_members_share_weights_without_a_copy():
+    cell = LSTM(hidden=64)
+    params = cell.init(jax.random.key(0), 64)
+    inputs = jnp.ones((64, 2, 1, 64))  # of 64 members
+
+    def outputs(inputs):
+        with backend.use("native"):
+            return recurrence.scan(cell, params, inputs)[0]
+
+    compiled = jax.jit(jax.vmap(outputs)).lower(inputs).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 8 * params["recurrent_kernel"].nbytes
 
 
 def test_inside_a_scan_and_not_compiled_twice():

@@ -104,60 +104,6 @@ class Workspace {
   Block block_;
 };
 
-// Moves a pointer, unless it is null, by `m` arrays.
-template <class T>
-void move(T*& pointer, int64_t m, int64_t elements) {
-  if (pointer) pointer += m * elements;
-}
-
-Forward member(Forward f, int64_t m, const Sequences& s, int gates) {
-  const int64_t state = static_cast<int64_t>(s.batch) * s.hidden, states = state * s.time;
-  const int64_t columns = static_cast<int64_t>(gates) * s.hidden;
-  move(f.inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
-  move(f.input_kernel, m, columns * s.features);
-  move(f.bias, m, columns);
-  move(f.kernel, m, columns * s.hidden);
-  move(f.recurrent_bias, m, s.hidden);
-  move(f.hidden, m, state);
-  move(f.cell, m, state);
-  move(f.outputs, m, states);
-  move(f.final_hidden, m, state);
-  move(f.final_cell, m, state);
-  move(f.gates, m, states * gates);
-  move(f.saved, m, states);
-  return f;
-}
-
-Backward member(Backward b, int64_t m, const Sequences& s, int gates) {
-  const int64_t state = static_cast<int64_t>(s.batch) * s.hidden, states = state * s.time;
-  const int64_t columns = static_cast<int64_t>(gates) * s.hidden;
-  move(b.inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
-  move(b.input_kernel, m, columns * s.features);
-  move(b.kernel, m, columns * s.hidden);
-  move(b.hidden, m, state);
-  move(b.cell, m, state);
-  move(b.outputs, m, states);
-  move(b.gates, m, states * gates);
-  move(b.saved, m, states);
-  move(b.d_outputs, m, states);
-  move(b.d_final_hidden, m, state);
-  move(b.d_final_cell, m, state);
-  move(b.d_inputs, m, static_cast<int64_t>(s.time) * s.batch * s.features);
-  move(b.d_input_kernel, m, columns * s.features);
-  move(b.d_bias, m, columns);
-  move(b.d_kernel, m, columns * s.hidden);
-  move(b.d_recurrent_bias, m, s.hidden);
-  move(b.d_hidden, m, state);
-  move(b.d_cell, m, state);
-  return b;
-}
-
-Sequences member(Sequences s, int64_t m) {
-  if (s.lengths) s.lengths += m * s.batch;
-  if (s.resets) s.resets += m * s.batch * s.time;
-  return s;
-}
-
 template <class Arguments>
 struct Loop {
   int64_t (*workspace)(Kind, const Sequences&, const Plan&);
@@ -165,25 +111,26 @@ struct Loop {
 };
 
 template <class Arguments>
-void run(Kind kind, int64_t members, const Sequences& s, const Arguments& arguments,
-         const Loop<Arguments>& loop) {
-  const int gates = gates_of(kind);
-  const int64_t recurrent = static_cast<int64_t>(gates) * s.hidden * s.hidden;
-  const int64_t weights = recurrent + static_cast<int64_t>(gates) * s.hidden * s.features;
-  const int64_t work = weights * s.batch * s.time * members;
+void run(Kind kind, const std::vector<Member<Arguments>>& members, const Loop<Arguments>& loop) {
+  if (members.empty()) return;
+  const Sequences& s = members[0].sequences;
+  const int64_t count = members.size(), gates = gates_of(kind);
+  const int64_t recurrent = gates * s.hidden * s.hidden;
+  const int64_t weights = recurrent + gates * s.hidden * s.features;
+  const int64_t work = weights * s.batch * s.time * count;
   const int worth = static_cast<int>(std::min<int64_t>(work / kWorthAThread + 1, 1 << 16));
 
-  if (members > 1) {
+  if (count > 1) {
     // Each thread takes the next member, and works on it alone.
-    Team team(static_cast<int>(std::min<int64_t>(members, worth)));
+    Team team(static_cast<int>(std::min<int64_t>(count, worth)));
     const Plan alone{1, true};
     const int64_t floats = loop.workspace(kind, s, alone);
     Workspace workspace(floats * team.size());
     std::atomic<int64_t> next{0};
     team.run([&](int rank) {
-      for (int64_t m; (m = next.fetch_add(1)) < members;) {
+      for (int64_t m; (m = next.fetch_add(1)) < count;) {
         Barrier nobody(1);
-        loop.run(kind, member(s, m), member(arguments, m, s, gates), alone, 0, nobody,
+        loop.run(kind, members[m].sequences, members[m].arguments, alone, 0, nobody,
                  workspace.floats() + floats * rank);
       }
     });
@@ -196,7 +143,7 @@ void run(Kind kind, int64_t members, const Sequences& s, const Arguments& argume
   Workspace workspace(loop.workspace(kind, s, plan));
   Barrier barrier(team.size());
   team.run([&](int rank) {
-    loop.run(kind, s, arguments, plan, rank, barrier, workspace.floats());
+    loop.run(kind, s, members[0].arguments, plan, rank, barrier, workspace.floats());
   });
 }
 
@@ -210,14 +157,12 @@ int gates_of(Kind kind) {
   }
 }
 
-void run_forward(const Loops& loops, Kind kind, int64_t members, const Sequences& s,
-                 const Forward& f) {
-  run<Forward>(kind, members, s, f, {loops.forward_workspace, loops.forward});
+void run_forward(const Loops& loops, Kind kind, const std::vector<Member<Forward>>& members) {
+  run<Forward>(kind, members, {loops.forward_workspace, loops.forward});
 }
 
-void run_backward(const Loops& loops, Kind kind, int64_t members, const Sequences& s,
-                  const Backward& b) {
-  run<Backward>(kind, members, s, b, {loops.backward_workspace, loops.backward});
+void run_backward(const Loops& loops, Kind kind, const std::vector<Member<Backward>>& members) {
+  run<Backward>(kind, members, {loops.backward_workspace, loops.backward});
 }
 
 }  // namespace lstm_jax

@@ -2,6 +2,7 @@
 
 #include <new>
 #include <string>
+#include <vector>
 
 #include "calls.h"
 #include "xla/ffi/api/ffi.h"
@@ -15,75 +16,68 @@ namespace {
 using Floats = ffi::Buffer<ffi::F32>;
 using Result = ffi::ResultBuffer<ffi::F32>;
 
-// An array that a cell or a call does without has no elements.
-template <class Buffer>
-auto* data_or_null(Buffer& buffer) {
-  return buffer.element_count() ? buffer.typed_data() : nullptr;
-}
-
-// All sizes follow from the inputs [members..., time, batch, features] and the hidden state
-// [members..., batch, hidden].
-struct Call {
-  int64_t members = 1;
-  Kind kind{};
-  int gates = 0;
-  Sequences s{};
+// The problem that one call is given: sizes, and what each member of it reads and writes.
+//
+// Under `jax.vmap` every array has further axes in front, of which a result has all; that of an
+// argument which members share has one element there. All sizes follow from the inputs
+// [members..., time, batch, features] and the hidden state [members..., batch, hidden].
+template <class Arguments>
+class Call {
+ public:
   ffi::Error error = ffi::Error::Success();
 
-  Call(int32_t number, bool reverse, Floats& inputs, Floats& hidden,
+  Call(int32_t number, bool reverse, Floats& inputs, Floats& hidden, Result& final_hidden,
        ffi::Buffer<ffi::S32>& lengths, ffi::Buffer<ffi::PRED>& resets)
-      : kind(static_cast<Kind>(number)) {
+      : kind_(static_cast<Kind>(number)) {
     const auto shape = inputs.dimensions(), start = hidden.dimensions();
+    const auto result = final_hidden->dimensions();
     const size_t rank = shape.size();
-    if (number < 0 || number > 3 || rank < 3 || start.size() + 1 != rank) {
+    if (number < 0 || number > 3 || rank < 3 || start.size() + 1 != rank ||
+        result.size() + 1 != rank) {
       error = ffi::Error::InvalidArgument("lstm_jax: no such cell, or a wrong number of axes");
       return;
     }
-    for (size_t axis = 0; axis + 3 < rank; axis++) members *= shape[axis];
-    gates = gates_of(kind);
-    s.time = static_cast<int>(shape[rank - 3]);
-    s.batch = static_cast<int>(shape[rank - 2]);
-    s.features = static_cast<int>(shape[rank - 1]);
-    s.hidden = static_cast<int>(start[rank - 2]);
-    s.reverse = reverse;
-    s.lengths = data_or_null(lengths);
-    s.resets = data_or_null(resets);
-    expect("hidden", hidden, state());
-    if (s.lengths) expect("lengths", lengths, s.batch);
-    if (s.resets) expect("resets", resets, int64_t{s.batch} * s.time);
+    axes_.assign(result.begin(), result.end() - 2);
+    int64_t count = 1;
+    for (const int64_t size : axes_) count *= size;
+    s_.time = static_cast<int>(shape[rank - 3]);
+    s_.batch = static_cast<int>(shape[rank - 2]);
+    s_.features = static_cast<int>(shape[rank - 1]);
+    s_.hidden = static_cast<int>(start[rank - 2]);
+    s_.reverse = reverse;
+    members_.assign(count, {s_, {}});
+    const auto sequences = [](auto& member) -> Sequences& { return member.sequences; };
+    give_or_none("lengths", lengths, s_.batch, &Sequences::lengths, sequences);
+    give_or_none("resets", resets, int64_t{s_.batch} * s_.time, &Sequences::resets, sequences);
   }
 
-  bool is(Kind other) const { return kind == other; }
-  int64_t state() const { return int64_t{s.batch} * s.hidden; }
-  int64_t states() const { return state() * s.time; }
-  int64_t inputs() const { return int64_t{s.time} * s.batch * s.features; }
-  int64_t columns() const { return int64_t{gates} * s.hidden; }
+  int gates() const { return gates_of(kind_); }
+  bool is(Kind other) const { return kind_ == other; }
+  int64_t hidden() const { return s_.hidden; }
+  int64_t state() const { return int64_t{s_.batch} * s_.hidden; }
+  int64_t states() const { return state() * s_.time; }
+  int64_t inputs() const { return int64_t{s_.time} * s_.batch * s_.features; }
+  int64_t columns() const { return int64_t{gates()} * s_.hidden; }
+  int64_t input_kernel() const { return columns() * s_.features; }
+  int64_t kernel() const { return columns() * s_.hidden; }
 
-  // Makes sure that an array has so many elements for each member.
-  template <class Buffer>
-  void expect(const char* name, Buffer& buffer, int64_t elements) {
-    const int64_t found = buffer.element_count();
-    if (found == elements * members || error.failure()) return;
-    error = ffi::Error::InvalidArgument("lstm_jax: " + std::string(name) + " has " +
-                                        std::to_string(found) + " elements, not " +
-                                        std::to_string(elements * members));
+  // Gives an array of so many elements for each member.
+  template <class Buffer, class Field>
+  void give(const char* name, Buffer& buffer, int64_t elements, Field field) {
+    give(name, buffer, elements, field, [](auto& member) -> Arguments& { return member.arguments; });
   }
 
-  // The same, for one that may be left out.
-  template <class Buffer>
-  void expect_or_none(const char* name, Buffer& buffer, int64_t elements) {
-    if (buffer.element_count()) expect(name, buffer, elements);
+  // The same, of one that may be left out.
+  template <class Buffer, class Field>
+  void give_or_none(const char* name, Buffer& buffer, int64_t elements, Field field) {
+    if (buffer.element_count()) give(name, buffer, elements, field);
   }
 
-  void expect_weights(Floats& input_kernel, Floats& kernel) {
-    expect("input_kernel", input_kernel, columns() * s.features);
-    expect("recurrent_kernel", kernel, columns() * s.hidden);
-  }
-
-  template <class Run, class Arguments>
-  ffi::Error run(Run run, const Arguments& arguments) const {
+  template <class Run>
+  ffi::Error run(Run run) const {
+    if (error.failure()) return error;
     try {
-      run(*all_loops().back(), kind, members, s, arguments);
+      run(*all_loops().back(), kind_, members_);
     } catch (const std::bad_alloc&) {
       return ffi::Error(ffi::ErrorCode::kResourceExhausted, "lstm_jax: out of memory");
     } catch (const std::exception& error) {
@@ -91,30 +85,67 @@ struct Call {
     }
     return ffi::Error::Success();
   }
+
+ private:
+  Kind kind_{};
+  Sequences s_{};
+  std::vector<int64_t> axes_;
+  std::vector<Member<Arguments>> members_;
+
+  template <class Buffer, class Field, class Part>
+  void give(const char* name, Buffer& buffer, int64_t elements, Field field, Part part) {
+    const auto shape = buffer.dimensions();
+    const size_t count = axes_.size();
+    bool fits = !error.failure() && shape.size() >= count;
+    int64_t expected = elements;
+    for (size_t axis = 0; fits && axis < count; axis++) {
+      fits = shape[axis] == 1 || shape[axis] == axes_[axis];
+      expected *= shape[axis];
+    }
+    if (error.failure()) return;
+    if (!fits || static_cast<int64_t>(buffer.element_count()) != expected) {
+      error = ffi::Error::InvalidArgument("lstm_jax: " + std::string(name) + " has " +
+                                          std::to_string(buffer.element_count()) +
+                                          " elements, not " + std::to_string(expected));
+      return;
+    }
+    // An array that a cell or a call does without has no elements.
+    if (!expected) return;
+    for (size_t m = 0; m < members_.size(); m++) {
+      int64_t offset = 0, step = elements, rest = m;
+      for (size_t axis = count; axis-- > 0; rest /= axes_[axis], step *= shape[axis]) {
+        if (shape[axis] > 1) offset += rest % axes_[axis] * step;
+      }
+      part(members_[m]).*field = buffer.typed_data() + offset;
+    }
+  }
+
+  template <class Buffer, class Field, class Part>
+  void give_or_none(const char* name, Buffer& buffer, int64_t elements, Field field, Part part) {
+    if (buffer.element_count()) give(name, buffer, elements, field, part);
+  }
 };
 
 ffi::Error forward(int32_t kind, bool reverse, Floats inputs, Floats input_kernel, Floats bias,
                    Floats kernel, Floats recurrent_bias, Floats hidden, Floats cell,
                    ffi::Buffer<ffi::S32> lengths, ffi::Buffer<ffi::PRED> resets, Result outputs,
                    Result final_hidden, Result final_cell, Result gates, Result saved) {
-  Call call(kind, reverse, inputs, hidden, lengths, resets);
-  call.expect_weights(input_kernel, kernel);
-  call.expect("bias", bias, call.columns());
-  call.expect("recurrent_bias", recurrent_bias, call.is(Kind::kGru) * call.s.hidden);
-  call.expect("cell", cell, call.is(Kind::kLstm) * call.state());
-  call.expect("outputs", *outputs, call.states());
-  call.expect("final_hidden", *final_hidden, call.state());
-  call.expect("final_cell", *final_cell, call.is(Kind::kLstm) * call.state());
-  call.expect_or_none("gates", *gates, call.states() * call.gates);
-  call.expect_or_none("saved", *saved, call.states());
-  if (call.error.failure()) return call.error;
-  const Forward f{inputs.typed_data(),         input_kernel.typed_data(),
-                  bias.typed_data(),           kernel.typed_data(),
-                  data_or_null(recurrent_bias), hidden.typed_data(),
-                  data_or_null(cell),          outputs->typed_data(),
-                  final_hidden->typed_data(),  data_or_null(*final_cell),
-                  data_or_null(*gates),        data_or_null(*saved)};
-  return call.run(run_forward, f);
+  Call<Forward> call(kind, reverse, inputs, hidden, final_hidden, lengths, resets);
+  const int64_t cell_state = call.is(Kind::kLstm) * call.state();
+  const int64_t recurrent_biases = call.is(Kind::kGru) * call.hidden();
+  call.give("inputs", inputs, call.inputs(), &Forward::inputs);
+  call.give("input_kernel", input_kernel, call.input_kernel(), &Forward::input_kernel);
+  call.give("bias", bias, call.columns(), &Forward::bias);
+  call.give("recurrent_kernel", kernel, call.kernel(), &Forward::kernel);
+  call.give("recurrent_bias", recurrent_bias, recurrent_biases, &Forward::recurrent_bias);
+  call.give("hidden", hidden, call.state(), &Forward::hidden);
+  call.give("cell", cell, cell_state, &Forward::cell);
+  call.give("outputs", *outputs, call.states(), &Forward::outputs);
+  call.give("final_hidden", *final_hidden, call.state(), &Forward::final_hidden);
+  call.give("final_cell", *final_cell, cell_state, &Forward::final_cell);
+  call.give_or_none("gates", *gates, call.states() * call.gates(), &Forward::gates);
+  call.give_or_none("saved", *saved, call.states(), &Forward::saved);
+  return call.run(run_forward);
 }
 
 ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kernel, Floats kernel,
@@ -123,34 +154,30 @@ ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kern
                     ffi::Buffer<ffi::S32> lengths, ffi::Buffer<ffi::PRED> resets, Result d_inputs,
                     Result d_input_kernel, Result d_bias, Result d_kernel, Result d_recurrent_bias,
                     Result d_hidden, Result d_cell) {
-  Call call(kind, reverse, inputs, hidden, lengths, resets);
-  const bool keeps = call.gates > 1;
-  call.expect_weights(input_kernel, kernel);
-  call.expect("cell", cell, call.is(Kind::kLstm) * call.state());
-  call.expect("outputs", outputs, call.states());
-  call.expect("gates", gates, keeps * call.states() * call.gates);
-  call.expect("saved", saved, keeps * call.states());
-  call.expect("d_outputs", d_outputs, call.states());
-  call.expect("d_final_hidden", d_final_hidden, call.state());
-  call.expect("d_final_cell", d_final_cell, call.is(Kind::kLstm) * call.state());
-  call.expect_or_none("d_inputs", *d_inputs, call.inputs());
-  call.expect_or_none("d_input_kernel", *d_input_kernel, call.columns() * call.s.features);
-  call.expect_or_none("d_bias", *d_bias, call.columns());
-  call.expect_or_none("d_recurrent_kernel", *d_kernel, call.columns() * call.s.hidden);
-  call.expect_or_none("d_recurrent_bias", *d_recurrent_bias, call.s.hidden);
-  call.expect("d_hidden", *d_hidden, call.state());
-  call.expect("d_cell", *d_cell, call.is(Kind::kLstm) * call.state());
-  if (call.error.failure()) return call.error;
-  const Backward b{inputs.typed_data(),          input_kernel.typed_data(),
-                   kernel.typed_data(),          hidden.typed_data(),
-                   data_or_null(cell),           outputs.typed_data(),
-                   data_or_null(gates),          data_or_null(saved),
-                   d_outputs.typed_data(),       d_final_hidden.typed_data(),
-                   data_or_null(d_final_cell),   data_or_null(*d_inputs),
-                   data_or_null(*d_input_kernel), data_or_null(*d_bias),
-                   data_or_null(*d_kernel),      data_or_null(*d_recurrent_bias),
-                   d_hidden->typed_data(),       data_or_null(*d_cell)};
-  return call.run(run_backward, b);
+  Call<Backward> call(kind, reverse, inputs, hidden, d_hidden, lengths, resets);
+  const bool keeps = call.gates() > 1;
+  const int64_t cell_state = call.is(Kind::kLstm) * call.state();
+  call.give("inputs", inputs, call.inputs(), &Backward::inputs);
+  call.give("input_kernel", input_kernel, call.input_kernel(), &Backward::input_kernel);
+  call.give("recurrent_kernel", kernel, call.kernel(), &Backward::kernel);
+  call.give("hidden", hidden, call.state(), &Backward::hidden);
+  call.give("cell", cell, cell_state, &Backward::cell);
+  call.give("outputs", outputs, call.states(), &Backward::outputs);
+  call.give("gates", gates, keeps * call.states() * call.gates(), &Backward::gates);
+  call.give("saved", saved, keeps * call.states(), &Backward::saved);
+  call.give("d_outputs", d_outputs, call.states(), &Backward::d_outputs);
+  call.give("d_final_hidden", d_final_hidden, call.state(), &Backward::d_final_hidden);
+  call.give("d_final_cell", d_final_cell, cell_state, &Backward::d_final_cell);
+  call.give_or_none("d_inputs", *d_inputs, call.inputs(), &Backward::d_inputs);
+  call.give_or_none("d_input_kernel", *d_input_kernel, call.input_kernel(),
+                    &Backward::d_input_kernel);
+  call.give_or_none("d_bias", *d_bias, call.columns(), &Backward::d_bias);
+  call.give_or_none("d_recurrent_kernel", *d_kernel, call.kernel(), &Backward::d_kernel);
+  call.give_or_none("d_recurrent_bias", *d_recurrent_bias, call.hidden(),
+                    &Backward::d_recurrent_bias);
+  call.give("d_hidden", *d_hidden, call.state(), &Backward::d_hidden);
+  call.give("d_cell", *d_cell, cell_state, &Backward::d_cell);
+  return call.run(run_backward);
 }
 
 }  // namespace

@@ -78,9 +78,22 @@ std::vector<float> run(const Loops& loops, Kind kind, int64_t members, int time,
   float* const final_cell = made(has_cell ? state : 0);
   float* const kept_gates = made(keeps ? states * gates : 0);
   float* const kept_memory = made(keeps ? states : 0);
-  run_forward(loops, kind, members, p.s,
-              {x, input_kernel, bias, kernel, recurrent_bias, h, c, outputs, final_hidden,
-               final_cell, kept_gates, kept_memory});
+  // The kernels are shared: one array for all members, as under `jax.vmap`.
+  const auto at = [&](float* array, int64_t m, int64_t elements) {
+    return array ? array + m * elements : nullptr;
+  };
+  std::vector<Member<Forward>> forward;
+  for (int64_t m = 0; m < members; m++) {
+    Sequences s = p.s;
+    if (flags) s.lengths += m * batch, s.resets += m * batch * time;
+    forward.push_back(
+        {s,
+         {at(x, m, inputs), input_kernel, at(bias, m, columns), kernel,
+          at(recurrent_bias, m, hidden), at(h, m, state), at(c, m, state), at(outputs, m, states),
+          at(final_hidden, m, state), at(final_cell, m, state),
+          at(kept_gates, m, states * gates), at(kept_memory, m, states)}});
+  }
+  run_forward(loops, kind, forward);
   float* const d_inputs = made(inputs);
   float* const d_input_kernel = made(columns * features);
   float* const d_bias = made(columns);
@@ -88,10 +101,18 @@ std::vector<float> run(const Loops& loops, Kind kind, int64_t members, int time,
   float* const d_recurrent_bias = made(kind == Kind::kGru ? hidden : 0);
   float* const d_hidden = made(state);
   float* const d_cell = made(has_cell ? state : 0);
-  run_backward(loops, kind, members, p.s,
-               {x, input_kernel, kernel, h, c, outputs, kept_gates, kept_memory, d_outputs,
-                d_final_hidden, d_final_cell, d_inputs, d_input_kernel, d_bias, d_kernel,
-                d_recurrent_bias, d_hidden, d_cell});
+  std::vector<Member<Backward>> backward;
+  for (int64_t m = 0; m < members; m++) {
+    backward.push_back(
+        {forward[m].sequences,
+         {at(x, m, inputs), input_kernel, kernel, at(h, m, state), at(c, m, state),
+          at(outputs, m, states), at(kept_gates, m, states * gates), at(kept_memory, m, states),
+          at(d_outputs, m, states), at(d_final_hidden, m, state), at(d_final_cell, m, state),
+          at(d_inputs, m, inputs), at(d_input_kernel, m, columns * features),
+          at(d_bias, m, columns), at(d_kernel, m, columns * hidden),
+          at(d_recurrent_bias, m, hidden), at(d_hidden, m, state), at(d_cell, m, state)}});
+  }
+  run_backward(loops, kind, backward);
   std::vector<float> all;
   for (size_t i = first_made; i < p.arrays.size(); i++) {
     all.insert(all.end(), p.arrays[i]->begin(), p.arrays[i]->end());
