@@ -111,17 +111,20 @@ void pack_gates(const float* kernel, int depth, int hidden, Range units, int wid
 inline void pack_transposed(const float* kernel, int depth, int columns, Range vectors,
                             float* panels) {
   for_parts(vectors, kWidth, [&](Range tile) {
-    float* to = panels + static_cast<int64_t>(tile.begin) * kLanes * depth;
-    const int wide = tile.size() * kLanes;
-    // Some rows at a time, so that what is read and what is written stays in the cache.
-    constexpr int kBlock = 16;
-    for (int k0 = 0; k0 < depth; k0 += kBlock) {
-      const int k1 = std::min(depth, k0 + kBlock);
-      for (int lane = 0; lane < wide; lane++) {
-        const int64_t column = static_cast<int64_t>(tile.begin) * kLanes + lane;
-        for (int k = k0; k < k1; k++) {
-          to[static_cast<int64_t>(k) * wide + lane] =
-              column < columns ? kernel[column * depth + k] : 0;
+    float* const to = panels + static_cast<int64_t>(tile.begin) * kLanes * depth;
+    for (int begin = 0; begin < depth; begin += kLanes) {
+      const int count = std::min(kLanes, depth - begin);
+      for (int v = 0; v < tile.size(); v++) {
+        const int64_t first = (static_cast<int64_t>(tile.begin) + v) * kLanes;
+        Vector square[kLanes];
+        for (int lane = 0; lane < kLanes; lane++) {
+          square[lane] = first + lane < columns
+                             ? load(kernel + (first + lane) * depth + begin, count)
+                             : Vector{};
+        }
+        transpose(square);
+        for (int k = 0; k < count; k++) {
+          store(to + (static_cast<int64_t>(begin + k) * tile.size() + v) * kLanes, square[k]);
         }
       }
     }

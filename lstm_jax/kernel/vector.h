@@ -4,7 +4,9 @@
 // become one register of it.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace LSTM_JAX_TARGET {
 
@@ -33,6 +35,26 @@ inline void store(float* to, Vector vector, int count) {
 }
 
 inline Vector fill(float value) { return value - Vector{}; }
+
+// Lanes of two vectors in turn, from lane `kFirst` of each on. Compilers make one instruction of it.
+template <int kFirst, int... kLane>
+Vector interleave(Vector one, Vector other, std::integer_sequence<int, kLane...>) {
+  return Vector{(kLane % 2 ? other : one)[kFirst + kLane / 2]...};
+}
+
+// Interleaving the halves of a square log2 of its size times transposes it.
+inline void transpose(Vector (&square)[kLanes]) {
+  constexpr std::make_integer_sequence<int, kLanes> lanes;
+  constexpr int kHalf = kLanes / 2;
+  for (int done = 1; done < kLanes; done *= 2) {
+    Vector mixed[kLanes];
+    for (int i = 0; i < kHalf; i++) {
+      mixed[2 * i] = interleave<0>(square[i], square[i + kHalf], lanes);
+      mixed[2 * i + 1] = interleave<kHalf>(square[i], square[i + kHalf], lanes);
+    }
+    std::copy_n(mixed, kLanes, square);
+  }
+}
 
 inline Vector tanh(Vector x) {
   // x P(x^2) / Q(x^2), fitted to a relative error of 1.3e-9 on [0, 9]; beyond it float32 has 1.
