@@ -19,6 +19,7 @@ constexpr int64_t kCacheBytes = 640 << 10;
 constexpr int64_t kWorthAThread = 1 << 20;
 // The same for two waits in every step.
 constexpr int64_t kWorthAWait = 1 << 17;
+constexpr size_t kHuge = 2 << 20;  // a huge page
 
 // Memory for one call at a time, kept for the next: fresh memory costs a page fault every 4 kB.
 class Workspace {
@@ -46,9 +47,7 @@ class Workspace {
       block_.data = map(block_.bytes);
     }
     if (block_.data == MAP_FAILED) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-    madvise(block_.data, block_.bytes, MADV_HUGEPAGE);
-#endif
+    prefer_huge_pages(block_.data, block_.bytes);
   }
 
   ~Workspace() {
@@ -73,7 +72,6 @@ class Workspace {
     size_t bytes;
   };
 
-  static constexpr size_t kHuge = 2 << 20;  // a huge page
   static constexpr size_t kMost = 8;
 
   static void* map(size_t bytes) {
@@ -148,6 +146,17 @@ void run(Kind kind, const std::vector<Member<Arguments>>& members, const Loop<Ar
 }
 
 }  // namespace
+
+void prefer_huge_pages(void* memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes < 2 * kHuge) return;  // There may be no whole one in it.
+  const auto begin = (reinterpret_cast<uintptr_t>(memory) + kHuge - 1) / kHuge * kHuge;
+  const auto end = (reinterpret_cast<uintptr_t>(memory) + bytes) / kHuge * kHuge;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
 
 int gates_of(Kind kind) {
   switch (kind) {

@@ -1,12 +1,17 @@
 // One call of the kernel: members (a `vmap` axis) of sequence batches, shared out over threads.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "arguments.h"
 #include "loops.h"
 
 namespace lstm_jax {
+
+// Fresh memory costs a page fault every 4 kB, and reading it in long strides as many look-ups of
+// addresses: the system is asked for larger pages where it is worth it.
+void prefer_huge_pages(void* memory, size_t bytes);
 
 template <class Arguments>
 struct Member {

@@ -67,10 +67,17 @@ class Call {
     give(name, buffer, elements, field, [](auto& member) -> Arguments& { return member.arguments; });
   }
 
-  // The same, of one that may be left out.
-  template <class Buffer, class Field>
-  void give_or_none(const char* name, Buffer& buffer, int64_t elements, Field field) {
-    if (buffer.element_count()) give(name, buffer, elements, field);
+  // The same, of one that this call makes.
+  template <class Field>
+  void give(const char* name, Result& result, int64_t elements, Field field) {
+    prefer_huge_pages(result->untyped_data(), result->size_bytes());
+    give(name, *result, elements, field);
+  }
+
+  // The same, where it may be left out.
+  template <class Field>
+  void give_or_none(const char* name, Result& result, int64_t elements, Field field) {
+    if (result->element_count()) give(name, result, elements, field);
   }
 
   template <class Run>
@@ -140,11 +147,11 @@ ffi::Error forward(int32_t kind, bool reverse, Floats inputs, Floats input_kerne
   call.give("recurrent_bias", recurrent_bias, recurrent_biases, &Forward::recurrent_bias);
   call.give("hidden", hidden, call.state(), &Forward::hidden);
   call.give("cell", cell, cell_state, &Forward::cell);
-  call.give("outputs", *outputs, call.states(), &Forward::outputs);
-  call.give("final_hidden", *final_hidden, call.state(), &Forward::final_hidden);
-  call.give("final_cell", *final_cell, cell_state, &Forward::final_cell);
-  call.give_or_none("gates", *gates, call.states() * call.gates(), &Forward::gates);
-  call.give_or_none("saved", *saved, call.states(), &Forward::saved);
+  call.give("outputs", outputs, call.states(), &Forward::outputs);
+  call.give("final_hidden", final_hidden, call.state(), &Forward::final_hidden);
+  call.give("final_cell", final_cell, cell_state, &Forward::final_cell);
+  call.give_or_none("gates", gates, call.states() * call.gates(), &Forward::gates);
+  call.give_or_none("saved", saved, call.states(), &Forward::saved);
   return call.run(run_forward);
 }
 
@@ -168,15 +175,15 @@ ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kern
   call.give("d_outputs", d_outputs, call.states(), &Backward::d_outputs);
   call.give("d_final_hidden", d_final_hidden, call.state(), &Backward::d_final_hidden);
   call.give("d_final_cell", d_final_cell, cell_state, &Backward::d_final_cell);
-  call.give_or_none("d_inputs", *d_inputs, call.inputs(), &Backward::d_inputs);
-  call.give_or_none("d_input_kernel", *d_input_kernel, call.input_kernel(),
+  call.give_or_none("d_inputs", d_inputs, call.inputs(), &Backward::d_inputs);
+  call.give_or_none("d_input_kernel", d_input_kernel, call.input_kernel(),
                     &Backward::d_input_kernel);
-  call.give_or_none("d_bias", *d_bias, call.columns(), &Backward::d_bias);
-  call.give_or_none("d_recurrent_kernel", *d_kernel, call.kernel(), &Backward::d_kernel);
-  call.give_or_none("d_recurrent_bias", *d_recurrent_bias, call.hidden(),
+  call.give_or_none("d_bias", d_bias, call.columns(), &Backward::d_bias);
+  call.give_or_none("d_recurrent_kernel", d_kernel, call.kernel(), &Backward::d_kernel);
+  call.give_or_none("d_recurrent_bias", d_recurrent_bias, call.hidden(),
                     &Backward::d_recurrent_bias);
-  call.give("d_hidden", *d_hidden, call.state(), &Backward::d_hidden);
-  call.give("d_cell", *d_cell, cell_state, &Backward::d_cell);
+  call.give("d_hidden", d_hidden, call.state(), &Backward::d_hidden);
+  call.give("d_cell", d_cell, cell_state, &Backward::d_cell);
   return call.run(run_backward);
 }
 
