@@ -6,6 +6,7 @@
 namespace LSTM_JAX_TARGET {
 
 struct BackwardWorkspace {
+  int steps;            // of a chunk
   float* input_panels;  // of the transposed input kernel
   float* panels;        // of the transposed recurrent kernel
   float* d_projected;   // [rows of a chunk, gates * hidden]
@@ -20,8 +21,10 @@ struct BackwardWorkspace {
 
   BackwardWorkspace(float* memory, const Sequences& s, int gates, bool same, int rank, int size) {
     Arena arena(memory);
-    const int64_t rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
     const int64_t depth = static_cast<int64_t>(gates) * s.hidden;
+    const bool large = depth * (s.features + s.hidden) > kLargeGradients;
+    steps = chunk_steps(s, large ? kLongChunkRows : kChunkRows);
+    const int64_t rows = static_cast<int64_t>(steps) * s.batch;
     input_panels = arena.take(padded(s.features) * depth);
     panels = arena.take(padded(s.hidden) * depth);
     d_projected = arena.take(rows * depth);
@@ -80,7 +83,7 @@ inline void add_product(const float* left, int features, const float* right, int
     for_parts({0, features}, kRows, [&](Range part) {
       Tile product;
       product_of(part.size(), width)(left + static_cast<int64_t>(part.begin) * rows, 1,
-                                     part.size(), buffer, rows, product.sums);
+                                     part.size(), buffer, rows, product.sums, buffer);
       for (int m = 0; m < part.size(); m++) {
         for (int n = 0; n < width; n++) {
           put(to + (static_cast<int64_t>(part.begin) + m) * columns + begin + n * kLanes,
@@ -111,18 +114,15 @@ inline void inputs_gradient(const Sequences& s, const Backward& b, const Chunk& 
       const Range all = whole ? Range{0, chunk.steps() * s.batch}
                               : Range{before + rows.begin, before + rows.end};
       for_blocks(workspace.input_panels, tile, depth, [&](Range block, const float* panel) {
-        for_parts(all, kRows, [&](Range part) {
-          Tile product;
-          product_of(part.size(), width)(
-              workspace.d_projected + static_cast<int64_t>(part.begin) * depth + block.begin, depth, 1,
-              panel, block.size(), product.sums);
+        multiply(workspace.d_projected + block.begin, depth, all, panel, block.size(), width,
+                 false, [&](Range part, const float* product) {
           for (int m = 0; m < part.size(); m++) {
             const int64_t row = static_cast<int64_t>(chunk.first) * s.batch + part.begin + m;
             for (int n = 0; n < width; n++) {
               const int64_t column = (static_cast<int64_t>(tile.begin) + n) * kLanes;
               const int count = std::min<int>(kLanes, s.features - column);
               float* const to = b.d_inputs + row * s.features + column;
-              const Vector sum = load(product.sums + (m * width + n) * kLanes);
+              const Vector sum = load(product + (m * width + n) * kLanes);
               store(to, block.begin ? load(to, count) + sum : sum, count);
             }
           }
@@ -140,6 +140,7 @@ void backward(const Sequences& s, const Backward& b, const Plan& plan, int rank,
   const BackwardWorkspace workspace(floats, s, kGates, Cell::kSameGradients, rank, plan.size);
   const Share share(plan, s, rank);
   const int64_t stride = padded(s.hidden);
+  const bool far = is_far(s, kGates);
   const Range inputs = part({0, vectors_of(s.features)}, rank, plan.size);
   const Range columns = part({0, vectors_of(depth)}, rank, plan.size);
 
@@ -152,9 +153,9 @@ void backward(const Sequences& s, const Backward& b, const Plan& plan, int rank,
   });
   barrier.wait();
 
-  const int last = std::max(0, s.time - 1) / chunk_steps(s) * chunk_steps(s);
-  for (int begin = last; begin >= 0; begin -= chunk_steps(s)) {
-    const Chunk chunk(s, begin);
+  const int last = std::max(0, s.time - 1) / workspace.steps * workspace.steps;
+  for (int begin = last; begin >= 0; begin -= workspace.steps) {
+    const Chunk chunk(s, begin, workspace.steps);
     for (int count = chunk.end - 1; count >= chunk.begin; count--) {
       const int t = s.position(count);
       const int64_t first_row = static_cast<int64_t>(t - chunk.first) * s.batch;
@@ -195,14 +196,11 @@ void backward(const Sequences& s, const Backward& b, const Plan& plan, int rank,
         for_parts(units, kWidth, [&](Range tile) {
           const int width = tile.size();
           for_blocks(workspace.panels, tile, depth, [&](Range block, const float* panel) {
-            for_parts(share.rows, kRows, [&](Range rows) {
-              Tile product;
-              product_of(rows.size(), width)(
-                  workspace.d_recurrent + (first_row + rows.begin) * depth + block.begin, depth, 1,
-                  panel, block.size(), product.sums);
+            multiply(workspace.d_recurrent + first_row * depth + block.begin, depth, share.rows, panel,
+                     block.size(), width, far, [&](Range rows, const float* product) {
               for (int row = rows.begin; row < rows.end; row++) {
                 if (!s.valid(t, row) || s.reset(t, row)) continue;
-                const float* const sums = product.sums + (row - rows.begin) * width * kLanes;
+                const float* const sums = product + (row - rows.begin) * width * kLanes;
                 float* const to =
                     workspace.d_hidden + row * stride + static_cast<int64_t>(tile.begin) * kLanes;
                 for (int n = 0; n < width; n++) {

@@ -21,6 +21,10 @@ using lstm_jax::Sequences;
 
 // Rows of a chunk: enough to make up for reading the kernels, few enough to stay in the cache.
 constexpr int kChunkRows = 640;
+// The same of a backward pass whose kernels' gradients, of more floats than this, are added to in
+// the memory.
+constexpr int kLongChunkRows = 1280;
+constexpr int64_t kLargeGradients = 2 << 20;
 
 // Rows of a panel whose product with all rows of the left matrix is formed at a time.
 constexpr int kDepth = 1024;
@@ -28,8 +32,13 @@ constexpr int kDepth = 1024;
 // Rows that are summed before they are added to the sum of all.
 constexpr int kSumRows = 32;
 
-inline int chunk_steps(const Sequences& s) {
-  return std::max(1, std::min(s.time, kChunkRows / std::max(1, s.batch)));
+// Whether the recurrent kernel is larger than the caches of two cores, or one's of a large machine.
+inline bool is_far(const Sequences& s, int gates) {
+  return static_cast<int64_t>(gates) * s.hidden * s.hidden > 1 << 19;
+}
+
+inline int chunk_steps(const Sequences& s, int rows = kChunkRows) {
+  return std::max(1, std::min(s.time, rows / std::max(1, s.batch)));
 }
 
 // What a thread does of a call: some rows of the batch, and some vectors of the units.
@@ -76,8 +85,8 @@ struct Chunk {
   int begin, end;  // counts of steps
   int first;       // position
 
-  Chunk(const Sequences& s, int begin)
-      : begin(begin), end(std::min(s.time, begin + chunk_steps(s))),
+  Chunk(const Sequences& s, int begin, int steps)
+      : begin(begin), end(std::min(s.time, begin + steps)),
         first(s.reverse ? s.position(end - 1) : begin) {}
 
   int steps() const { return end - begin; }

@@ -6,6 +6,8 @@
 namespace LSTM_JAX_TARGET {
 
 struct ForwardWorkspace {
+  int steps;     // of a chunk
+  int64_t rows;  // of a chunk
   float* input_panels;
   float* panels;
   float* projected;  // [vectors of units, rows of a chunk, gates, lanes], by tiles
@@ -15,7 +17,9 @@ struct ForwardWorkspace {
 
   ForwardWorkspace(float* memory, const Sequences& s, int gates) {
     Arena arena(memory);
-    const int64_t wide = padded(s.hidden), rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
+    const int64_t wide = padded(s.hidden);
+    steps = chunk_steps(s);
+    rows = static_cast<int64_t>(steps) * s.batch;
     input_panels = arena.take(wide * gates * s.features);
     panels = arena.take(wide * gates * s.hidden);
     projected = arena.take(wide * gates * rows);
@@ -29,7 +33,6 @@ struct ForwardWorkspace {
 template <int kGates, int kUnits>
 void project(const Sequences& s, const Forward& f, const Share& share, const Chunk& chunk,
              const ForwardWorkspace& workspace) {
-  const int64_t chunk_rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
   const bool whole = share.rows.size() == s.batch;  // Then all rows of the chunk lie in a row.
   share.each([&](Range units) {
     for_parts(units, kUnits, [&](Range tile) {
@@ -41,11 +44,12 @@ void project(const Sequences& s, const Forward& f, const Share& share, const Chu
                                  : Range{before + share.rows.begin, before + share.rows.end};
         for_parts(rows, kRows, [&](Range part) {
           const int64_t row = static_cast<int64_t>(chunk.first) * s.batch + part.begin;
-          product_of(part.size(), width)(
-              f.inputs + row * s.features, s.features, 1, workspace.input_panels + offset * s.features,
-              s.features,
-              workspace.projected + offset * chunk_rows +
-                  static_cast<int64_t>(part.begin) * width * kLanes);
+          const float* const panel = workspace.input_panels + offset * s.features;
+          product_of(part.size(), width)(f.inputs + row * s.features, s.features, 1, panel,
+                                         s.features,
+                                         workspace.projected + offset * workspace.rows +
+                                             static_cast<int64_t>(part.begin) * width * kLanes,
+                                         panel);
         });
       }
     });
@@ -60,7 +64,8 @@ void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, B
   const ForwardWorkspace workspace(floats, s, kGates);
   const Share share(plan, s, rank);
   const int64_t stride = padded(s.hidden);
-  const int64_t chunk_rows = static_cast<int64_t>(chunk_steps(s)) * s.batch;
+
+  const bool far = is_far(s, kGates);
 
   const Range packed = part({0, vectors_of(s.hidden)}, rank, plan.size);
   pack_gates<kGates>(f.input_kernel, s.features, s.hidden, packed, kUnits, workspace.input_panels);
@@ -71,8 +76,8 @@ void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, B
   });
   barrier.wait();
 
-  for (int begin = 0; begin < s.time; begin += chunk_steps(s)) {
-    const Chunk chunk(s, begin);
+  for (int begin = 0; begin < s.time; begin += workspace.steps) {
+    const Chunk chunk(s, begin, workspace.steps);
     project<kGates, kUnits>(s, f, share, chunk, workspace);
     for (int count = chunk.begin; count < chunk.end; count++) {
       const int t = s.position(count);
@@ -83,15 +88,12 @@ void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, B
           const int width = tile.size() * kGates;
           const int64_t offset = static_cast<int64_t>(tile.begin) * kLanes * kGates;
           const float* const projected =
-              workspace.projected + offset * chunk_rows +
+              workspace.projected + offset * workspace.rows +
               static_cast<int64_t>(t - chunk.first) * s.batch * width * kLanes;
-          for_parts(share.rows, kRows, [&](Range rows) {
-            Tile product;
-            product_of(rows.size(), width)(before + rows.begin * stride, stride, 1,
-                                           workspace.panels + offset * s.hidden, s.hidden,
-                                           product.sums);
+          multiply(before, stride, share.rows, workspace.panels + offset * s.hidden, s.hidden, width,
+                   far, [&](Range rows, const float* product) {
             for (int row = rows.begin; row < rows.end; row++) {
-              const float* sums = product.sums + (row - rows.begin) * width * kLanes;
+              const float* sums = product + (row - rows.begin) * width * kLanes;
               const float* inputs = projected + static_cast<int64_t>(row) * width * kLanes;
               const bool valid = s.valid(t, row), reset = s.reset(t, row);
               for (int v = tile.begin; v < tile.end; v++) {

@@ -15,13 +15,18 @@ namespace LSTM_JAX_TARGET {
 constexpr int kRows = LSTM_JAX_REGISTERS == 32 ? 6 : 3;
 constexpr int kWidth = 4;
 
+// Floats in a line of the cache.
+constexpr int kLine = 16;
+
 // sums[m][n] = sum over k of a[m][k] panel[k][n], for M rows and N vectors. Numbers of `a` are
-// `row` apart from row to row, and `step` from one k to the next.
+// `row` apart from row to row, and `step` from one k to the next. Meanwhile as many lines as there
+// are rows in the panel are fetched from `ahead`.
 template <int M, int N>
 void product(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
-             float* sums) {
+             float* sums, const float* ahead) {
   Vector sum[M][N] = {};
   for (int64_t k = 0; k < depth; k++) {
+    __builtin_prefetch(ahead + k * kLine, 0, 2);
     Vector w[N];
 #pragma GCC unroll 8
     for (int n = 0; n < N; n++) w[n] = load(panel + (k * N + n) * kLanes);
@@ -39,7 +44,8 @@ void product(const float* a, int64_t row, int64_t step, const float* panel, int6
   }
 }
 
-using Product = void (*)(const float*, int64_t, int64_t, const float*, int64_t, float*);
+using Product = void (*)(const float*, int64_t, int64_t, const float*, int64_t, float*,
+                         const float*);
 
 template <int N>
 constexpr Product kProducts[] = {product<1, N>, product<2, N>, product<3, N>,
@@ -83,6 +89,24 @@ template <class Work>
 inline void for_parts(Range whole, int most, Work work) {
   const int count = parts_of(whole, most);
   for (int index = 0; index < count; index++) work(part(whole, index, count));
+}
+
+// Calls `work` with parts of the rows of a left matrix and their product with a panel of `width`
+// vectors. A panel that is `far`, beyond the core's own cache, comes too late for the first part, so
+// what lies behind it, which is the next one, is fetched while this one is used.
+template <class Work>
+void multiply(const float* left, int64_t stride, Range rows, const float* panel, int64_t depth,
+              int width, bool far, Work work) {
+  const float* const next = panel + depth * width * kLanes;
+  const float* ahead = far ? next : panel;
+  for_parts(rows, kRows, [&](Range part) {
+    Tile product;
+    product_of(part.size(), width)(left + part.begin * stride, stride, 1, panel, depth,
+                                   product.sums, ahead);
+    work(part, product.sums);
+    if (ahead != panel) ahead += depth * kLine;
+    if (ahead - next >= next - panel) ahead = panel;
+  });
 }
 
 inline int vectors_of(int columns) { return (columns + kLanes - 1) / kLanes; }
