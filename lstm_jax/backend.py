@@ -2,7 +2,8 @@
 
 scan     `jax.lax.scan`, compiled by XLA: everywhere, every cell
 native   a kernel in C++ for CPUs: LSTM without peepholes, GRU and SimpleRNN in float32
-auto     native where it applies, else scan
+cudnn    NVIDIA's for its GPUs: LSTM without peepholes in float32, no resets; not measured
+auto     native where it applies, else scan; never cudnn
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import jax
 
 from lstm_jax.errors import ConfigError
 
-Backend = Literal["auto", "scan", "native"]
+Backend = Literal["auto", "scan", "native", "cudnn"]
 
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
@@ -35,7 +36,7 @@ def use(backend: Backend) -> contextlib.AbstractContextManager[None]:
 
     Outside of any, the environment variable LSTM_JAX_BACKEND chooses, as it is when lstm_jax is
     imported, or else "auto". Results of two backends differ by rounding. Second derivatives and
-    `jax.export` need "scan".
+    `jax.export` need "scan"; "cudnn" has no `jax.vmap` either.
 
     Raises:
         ConfigError: there is no such backend.

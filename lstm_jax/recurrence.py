@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from lstm_jax import backend, native
+from lstm_jax import backend, cudnn, native
 from lstm_jax.cells.base import Cell, ElementwiseCell
 from lstm_jax.elementwise_scan import mask, restart, scan_elementwise, select
 from lstm_jax.errors import ConfigError
@@ -44,7 +44,8 @@ def scan(
         The outputs of all steps, and the carry after the last one.
 
     Raises:
-        ConfigError: backend "native" was chosen and does not run this cell on these arrays here.
+        ConfigError: backend "native" or "cudnn" was chosen and does not run this cell on these
+            arrays here.
         ValueError: the carry or the inputs do not fit the cell.
 
     Source: the backward pass of an `ElementwiseCell` is that of Appleyard et al. 2016 (section
@@ -71,8 +72,11 @@ def scan(
     if resets is not None and reverse:
         # A boundary lies before step t; from the right it is crossed on entering step t - 1.
         resets = jnp.concatenate([resets[1:], jnp.zeros_like(resets[:1])])
-    if _is_native(cell, params, inputs):
+    name = _backend(cell, (inputs, params, carry), resets)
+    if name == "native":
         return native.scan(cell, params, inputs, carry, lengths, resets, reverse)
+    if name == "cudnn":
+        return cudnn.scan(params, inputs, carry, lengths, reverse)
     projected = cell.project(params, inputs)
     if isinstance(cell, ElementwiseCell):
         run = functools.partial(scan_elementwise, cell, inputs.dtype, reverse)
@@ -128,19 +132,23 @@ def _fit(given: Array, zero: Array) -> Array:
     return given.astype(zero.dtype)
 
 
-def _is_native(cell: Cell, params: Params, inputs: Array) -> bool:
-    """Whether the kernel runs, as the backend that was chosen wants it."""
+def _backend(cell: Cell, given: Any, resets: Array | None) -> str:
+    """The backend that runs a cell on a tree of arrays, as the one that was chosen wants it."""
     if (chosen := backend.chosen()) == "scan":
         backend.record("scan")
-        return False
-    reason = native.why_not(cell, inputs, *jax.tree.leaves(params))
-    if reason is None and chosen == "auto" and (devices := jax.device_count()) > 1:
-        # Of a batch that they share each would compute the whole.
-        reason = f"there are {devices} devices"
+        return "scan"
+    arrays = jax.tree.leaves(given)
+    if chosen == "cudnn":
+        name, reason = "cudnn", cudnn.why_not(cell, *arrays, resets=resets)
+    else:
+        name, reason = "native", native.why_not(cell, *arrays)
+        if reason is None and chosen == "auto" and (devices := jax.device_count()) > 1:
+            # Of a batch that they share each would compute the whole.
+            reason = f"there are {devices} devices"
     if reason is None:
-        backend.record("native", native.describe())
-        return True
-    if chosen == "native":
-        raise ConfigError(f"backend='native': {reason}; use 'auto' or 'scan'")
+        backend.record(name, native.describe() if name == "native" else None)
+        return name
+    if chosen != "auto":
+        raise ConfigError(f"backend={chosen!r}: {reason}; use 'auto' or 'scan'")
     backend.record("scan", reason)
-    return False
+    return "scan"

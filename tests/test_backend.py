@@ -53,13 +53,16 @@ def test_the_environment_chooses_where_nothing_else_does():
     code = "from lstm_jax import backend\nwith backend.use('native'): a = backend.chosen()\n"
     code += "print(a, backend.chosen())"
     assert in_own_process(code, LSTM_JAX_BACKEND="scan") == "native scan"
-    expected = "LSTM_JAX_BACKEND is one of auto, scan, native, not 'fast'"
+    assert in_own_process(code, LSTM_JAX_BACKEND="cudnn") == "native cudnn"
+    expected = "LSTM_JAX_BACKEND is one of auto, scan, native, cudnn, not 'fast'"
     assert in_own_process(code, LSTM_JAX_BACKEND="fast").endswith(expected + "\n")
 
 
 def test_a_backend_that_does_not_exist():
     # Unwrapped: the tests' own type checks refuse it, too.
-    with pytest.raises(ConfigError, match="backend is one of auto, scan, native, not 'cuda'"):
+    with pytest.raises(
+        ConfigError, match="backend is one of auto, scan, native, cudnn, not 'cuda'"
+    ):
         inspect.unwrap(backend.use)("cuda")
 
 
@@ -77,6 +80,14 @@ def test_why_auto_is_the_scan(monkeypatch):
     assert used == {}, "the inner record is its own"
     assert used_by() == {"scan": ["no compiler"]}
     with backend.use("native"), pytest.raises(ConfigError, match="backend='native': no compiler"):
+        used_by()
+
+
+def test_cudnn_is_refused_where_there_is_no_gpu():
+    if jax.default_backend() != "cpu":
+        pytest.skip("there may be a GPU")
+    refused = "cuDNN runs on NVIDIA's GPUs, not on cpu; use 'auto' or 'scan'"
+    with backend.use("cudnn"), pytest.raises(ConfigError, match=f"^backend='cudnn': {refused}"):
         used_by()
 
 

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from experiments.program import load_experiment, parse_step, show
@@ -117,4 +118,14 @@ def test_the_backend_is_a_flag(program, config, tmp_path, mistake):
     given = f"--config={config}", f"--workdir={tmp_path / 'run'}", "--config.epochs=1"
     ended = program("train", *given, "--backend=scan")
     assert (ended.code, "backend: scan\n" in ended.err) == (0, True)
-    assert "auto|scan|native" in mistake("train", *given, "--backend=fast")
+    assert "auto|scan|native|cudnn" in mistake("train", *given, "--backend=fast")
+
+
+def test_cudnn_without_a_gpu_is_refused_by_the_programs(config, trained, tmp_path, mistake):
+    if jax.default_backend() != "cpu":
+        pytest.skip("there may be a GPU")
+    refused = "backend='cudnn': cuDNN runs on NVIDIA's GPUs, not on cpu; use 'auto' or 'scan'"
+    given = f"--config={config}", f"--workdir={tmp_path / 'run'}"
+    assert mistake("train", *given, "--backend=cudnn") == refused
+    for program in ("evaluate", "generate"):
+        assert mistake(program, f"--workdir={trained}", "--backend=cudnn") == refused
