@@ -103,15 +103,38 @@ def select(kind: str, names: Iterable[str], known: Sequence[str]) -> list[str]:
     return names
 
 
-def installed(names: Sequence[str], packages: Mapping[str, str]) -> list[str]:
-    """The implementations whose package is installed; the others are named on stderr."""
+def available(
+    names: Sequence[str], packages: Mapping[str, str], unfit: Mapping[str, str] | None = None
+) -> list[str]:
+    """The implementations that can run here; of the others stderr says why not.
+
+    Args:
+        names: of implementations.
+        packages: what each of them needs.
+        unfit: why some cannot take part, whatever is installed.
+
+    Raises:
+        ValueError: none is left.
+    """
     found = []
     for name in names:
-        if importlib.util.find_spec(packages[name]):
-            found.append(name)
+        if reason := (unfit or {}).get(name) or _why_not_installed(name, packages[name]):
+            print(f"{name} is skipped: {reason}", file=sys.stderr)
         else:
-            print(f"{name} is skipped: {packages[name]} is not installed", file=sys.stderr)
+            found.append(name)
+    if not found:
+        raise ValueError("no implementation is left to be timed")
     return found
+
+
+def _why_not_installed(name: str, package: str) -> str | None:
+    if not importlib.util.find_spec(package):
+        return f"{package} is not installed"
+    if name != "lstm_jax_native":
+        return None
+    from lstm_jax import native
+
+    return native.why_not_built()
 
 
 def speedups(
@@ -147,7 +170,8 @@ def table(title: str, values: Values, baseline: str, *, higher_is_better: bool) 
         lines.append(f"| {row} | {' | '.join(cells.get(name, '') for name in columns)} |")
     if ratios.get(baseline):
         means = {
-            name: f" {math.prod(all_) ** (1 / len(all_)):.2f}x" for name, all_ in ratios.items()
+            name: f" {math.prod(all_) ** (1 / len(all_)):.2f}x" if all_ else ""
+            for name, all_ in ratios.items()
         }
         means[baseline] = ""
         lines.append(f"| geometric mean |{' |'.join(means[name] for name in columns)} |")
@@ -162,27 +186,35 @@ def plot(path: str, panels: Mapping[str, Values]) -> None:
     """Writes an image of grouped bars, a panel for each title.
 
     A bar's height is its figure relative to the first implementation's; the figure stands above it.
+    Where a row lacks an implementation there is a gap.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5 * len(panels)), layout="constrained")
+    image = Figure(figsize=(11, 4.5 * len(panels)), layout="constrained")
     for index, (title, values) in enumerate(panels.items()):
-        axes = figure.add_subplot(len(panels), 1, index + 1)
+        axes = image.add_subplot(len(panels), 1, index + 1)
         columns = list(dict.fromkeys(name for row in values.values() for name in row))
         width = 0.84 / len(columns)
         for position, name in enumerate(columns):
             offset = (position - (len(columns) - 1) / 2) * width
-            heights = [row[name] / row[columns[0]] for row in values.values()]
+            figures = [row.get(name, math.nan) for row in values.values()]
+            own = [row.get(columns[0], math.nan) for row in values.values()]
+            heights = [figure / first for figure, first in zip(figures, own, strict=True)]
             bars = axes.bar(
                 [row + offset for row in range(len(values))], heights, width, label=name
             )
-            labels = [_figure(row[name]) for row in values.values()]
+            labels = ["" if math.isnan(figure) else _figure(figure) for figure in figures]
             axes.bar_label(bars, labels, padding=2, rotation=90, fontsize="small")
         axes.margins(y=0.15)
         axes.set_xticks(range(len(values)), list(values))
         axes.set_ylabel(f"relative to {columns[0]}")
         axes.set_title(title)
         axes.legend(fontsize="small")
+    save(image, path)
+
+
+def save(figure: Any, path: str) -> None:
+    """Writes a figure of matplotlib into a file, in a folder that may be new."""
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     print(f"plot written to {path}", file=sys.stderr)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _layers import lstm_jax_params
 from _models import ModelWeights, Sizes, Train, Windows
+from _weights import lstm_jax_params
 
 import lstm_jax
 from lstm_jax import Experiment, training

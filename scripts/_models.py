@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from _layers import Weights, linen_params, make_weights, torch_params
+from _weights import Weights, linen_params, make_weights, torch_params
 
 Windows = Sequence[tuple[np.ndarray, np.ndarray]]
 """Token ids and targets [time, batch] of each training step."""
@@ -56,7 +56,7 @@ def make_model_weights(sizes: Sizes) -> ModelWeights:
     return ModelWeights(
         embedding=draw(sizes.vocabulary, sizes.hidden),
         layers=tuple(
-            make_weights(sizes.hidden, sizes.hidden, seed) for seed in range(sizes.layers)
+            make_weights("LSTM", sizes.hidden, sizes.hidden, seed) for seed in range(sizes.layers)
         ),
         softmax_kernel=draw(sizes.hidden, sizes.vocabulary),
         softmax_bias=draw(sizes.vocabulary),

@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
             raise ValueError("--workdir is missing: give the directory of a run")
         lstm_jax.load(_WORKDIR.value)  # says here, in one line, what is wrong with it
         names = _benchmark.select("implementation", _IMPLEMENTATIONS.value, tuple(PACKAGES))
-        names = _benchmark.installed(names, PACKAGES)
+        names = _benchmark.available(names, PACKAGES)
         options = _WORKDIR.value, _TEXTS.value, _BATCH_SIZE.value
         figures = _benchmark.in_turn(measure, names, _ROUNDS.value, *options)
     except ValueError as error:

@@ -1,6 +1,8 @@
-"""Times one LSTM layer on the CPU: lstm_jax's kernel and scan beside Flax, Haiku and PyTorch.
+"""Times one recurrent layer on the CPU: lstm_jax's kernel and scan beside Flax, Haiku and PyTorch.
 
     python scripts/benchmark_recurrence.py
+    python scripts/benchmark_recurrence.py --cell=GRU --plot=build/benchmark_gru.png
+    python scripts/benchmark_recurrence.py --shapes=growth --plot=build/benchmark_growth.png
     python scripts/benchmark_recurrence.py --shapes=20x20x200x200,200x64x128x128 --json
 
 Forward is the outputs of all time steps. Training is the loss (a sum over all outputs) and its
@@ -8,13 +10,19 @@ gradient with respect to the parameters and the inputs. All implementations comp
 weights on the same inputs, [time, batch, input] in float32. Each measurement runs in a process of
 its own, the implementations in turn; the figures are medians over `--rounds`. Run it on a machine
 that does nothing else: PyTorch's threads above all suffer when another process holds a core.
+
+`--shapes=growth` shows how the time grows: one size of 100x32x256x256 after the other (time; batch;
+input and hidden) is doubled from half of it to four times. Haiku has no part in GRUs, for its reset
+gate falls on the hidden state before the recurrent product: other arithmetic than everyone else's.
 """
 
 import json
 import sys
 
 import _benchmark
+import _growth
 import _layers
+import _weights
 from absl import app, flags
 
 SHAPES = (
@@ -34,7 +42,10 @@ PACKAGES = {
     "torch": "torch",
 }
 
-_SHAPES = flags.DEFINE_list("shapes", list(SHAPES), "What to time: TIMExBATCHxINPUTxHIDDEN, ...")
+_CELL = flags.DEFINE_enum("cell", "LSTM", list(_weights.GATES), "What the layer is made of.")
+_SHAPES = flags.DEFINE_list(
+    "shapes", list(SHAPES), "What to time: TIMExBATCHxINPUTxHIDDEN, ...; or growth."
+)
 _IMPLEMENTATIONS = flags.DEFINE_list("implementations", list(PACKAGES), "What to compare.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Processes an implementation and shape.", lower_bound=1)
 _SECONDS = flags.DEFINE_float("seconds", 0.5, "Least time of one measurement.", lower_bound=0.0)
@@ -44,9 +55,11 @@ _PLOT = flags.DEFINE_string(
 )
 
 
-def measure(implementation: str, shape: _layers.Shape, seconds: float) -> dict[str, float]:
+def measure(
+    implementation: str, cell: str, shape: _layers.Shape, seconds: float
+) -> dict[str, float]:
     """Milliseconds of a forward and of a training call; runs in a process of its own."""
-    layer = _layers.build(implementation, shape)
+    layer = _layers.build(cell, implementation, shape)
     return {
         "forward_ms": 1e3 * _benchmark.seconds_per_call(layer.forward, seconds),
         "training_ms": 1e3 * _benchmark.seconds_per_call(layer.training, seconds),
@@ -73,37 +86,34 @@ def parse_shape(text: str) -> _layers.Shape:
 
 def main(argv: list[str]) -> int:
     """Measures, prints and plots."""
-    from lstm_jax import native
-
+    cell, grows = _CELL.value, _SHAPES.value == ["growth"]
     try:
         if argv[1:]:
             raise ValueError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
-        shapes = {text: parse_shape(text) for text in _SHAPES.value}
-        names = _benchmark.select("implementation", _IMPLEMENTATIONS.value, tuple(_layers.LAYERS))
+        shapes = _growth.shapes() if grows else [parse_shape(text) for text in _SHAPES.value]
+        names = _benchmark.select("implementation", _IMPLEMENTATIONS.value, tuple(PACKAGES))
+        names = _benchmark.available(names, PACKAGES, _layers.UNFIT[cell])
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    names = _benchmark.installed(names, PACKAGES)
-    if "lstm_jax_native" in names and (reason := native.why_not_built()):
-        print(f"lstm_jax_native is skipped: {reason}", file=sys.stderr)
-        names.remove("lstm_jax_native")
     forward: dict[str, dict[str, float]] = {}
     training: dict[str, dict[str, float]] = {}
-    for text, shape in shapes.items():
-        print(f"timing {text}", file=sys.stderr)
-        figures = _benchmark.in_turn(measure, names, _ROUNDS.value, shape, _SECONDS.value)
+    for shape in shapes:
+        text = "x".join(map(str, shape))
+        print(f"timing {cell} {text}", file=sys.stderr)
+        figures = _benchmark.in_turn(measure, names, _ROUNDS.value, cell, shape, _SECONDS.value)
         forward[text] = {name: figure["forward_ms"] for name, figure in figures.items()}
         training[text] = {name: figure["training_ms"] for name, figure in figures.items()}
         if _JSON.value:
             for name, figure in figures.items():
-                record = {"shape": shape, "implementation": name, **figure}
+                record = {"cell": cell, "shape": shape, "implementation": name, **figure}
                 print(json.dumps(record), flush=True)
-    panels = {"training, ms": training, "forward, ms": forward}
+    panels = {f"{cell} training, ms": training, f"{cell} forward, ms": forward}
     if not _JSON.value:
         for title, values in panels.items():
             print("\n" + _benchmark.table(title, values, names[0], higher_is_better=False))
     if _PLOT.value:
-        _benchmark.plot(_PLOT.value, panels)
+        (_growth.plot if grows else _benchmark.plot)(_PLOT.value, panels)
     return 0
 
 

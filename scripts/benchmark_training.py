@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    names = _benchmark.installed(names, PACKAGES)
+    names = _benchmark.available(names, PACKAGES)
     speeds: dict[str, dict[str, float]] = {}
     for config, size in sizes.items():
         print(f"timing {config}", file=sys.stderr)

@@ -46,36 +46,54 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+def lstm_step(carry: Any, projected: Any, recurrent: Any, recurrent_bias: None) -> Any:
+    cell = carry[1]
+    i, f, g, o = projected + recurrent
+    cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
+
+
+def gru_step(carry: Any, projected: Any, recurrent: Any, recurrent_bias: Any) -> Any:
+    hidden, cell = carry
+    r, z = jax.nn.sigmoid(projected[:2] + recurrent[:2])
+    candidate = jnp.tanh(projected[2] + r * (recurrent[2] + recurrent_bias))
+    return (1 - z) * candidate + z * hidden, cell
+
+
 def reference_loss(weights: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The equations of an LSTM, one step after the other: the loss that is timed, and outputs."""
-    hidden = cell = jnp.zeros((inputs.shape[1], weights.bias.shape[-1]))
+    """The equations of a cell, one step after the other: the loss that is timed, and outputs."""
+    step = {"LSTM": lstm_step, "GRU": gru_step}[weights.cell]
+    carry = (jnp.zeros((inputs.shape[1], weights.hidden)),) * 2
     outputs = []
     for frame in inputs:
-        gates = jnp.einsum("bn,ngh->gbh", frame, weights.input) + weights.bias[:, None]
-        i, f, g, o = gates + jnp.einsum("bk,kgh->gbh", hidden, weights.recurrent)
-        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
-        outputs.append(hidden)
+        projected = jnp.einsum("bn,ngh->gbh", frame, weights.input) + weights.bias[:, None]
+        recurrent = jnp.einsum("bk,kgh->gbh", carry[0], weights.recurrent)
+        carry = step(carry, projected, recurrent, weights.recurrent_bias)
+        outputs.append(carry[0])
     return jnp.sum(jnp.square(jnp.stack(outputs))), jnp.stack(outputs)
 
 
 reference = jax.jit(jax.value_and_grad(reference_loss, argnums=(0, 1), has_aux=True))
 
 
+def rows(implementation: str, *marks: pytest.MarkDecorator, cells: str = "LSTM GRU") -> list[Any]:
+    return [pytest.param(cell, implementation, marks=marks) for cell in cells.split()]
+
+
 @pytest.mark.parametrize(
-    "implementation",
+    ("cell", "implementation"),
     [
-        pytest.param("lstm_jax_native", marks=needs_kernel),
-        "lstm_jax_scan",
-        "flax_linen",
-        "flax_nnx",
-        pytest.param("haiku", marks=needs("haiku")),
-        pytest.param("torch", marks=needs("torch")),
+        *rows("lstm_jax_native", needs_kernel),
+        *rows("lstm_jax_scan"),
+        *rows("flax_linen"),
+        *rows("flax_nnx"),
+        *rows("haiku", needs("haiku"), cells="LSTM"),
+        *rows("torch", needs("torch")),
     ],
 )
-def test_layers_compute_the_same_outputs_and_gradients(implementation: str) -> None:
+def test_layers_compute_the_same_outputs_and_gradients(cell: str, implementation: str) -> None:
     layers = script("_layers")
-    weights, inputs = layers.make_weights(*SHAPE[2:]), layers.make_inputs(SHAPE)
+    weights, inputs = layers.make_weights(cell, *SHAPE[2:]), layers.make_inputs(SHAPE)
     (expected_loss, expected_outputs), expected = reference(weights, inputs)
 
     with jax.numpy_dtype_promotion("standard"):
@@ -96,17 +114,31 @@ def test_layers_compute_the_same_outputs_and_gradients(implementation: str) -> N
 
 def test_recurrence_prints_an_object_and_draws(tmp_path: pathlib.Path) -> None:
     image = tmp_path / "new" / "plot.png"
-    arguments = ["--shapes=3x2x4x5", "--implementations=flax_linen", "--json"]
+    arguments = ["--cell=GRU", "--shapes=3x2x4x5", "--implementations=haiku,flax_linen", "--json"]
     done = run(
         "benchmark_recurrence.py", *arguments, "--rounds=1", "--seconds=0", f"--plot={image}"
     )
     assert done.returncode == 0, done.stderr
+    assert "haiku is skipped: haiku.GRU computes otherwise" in done.stderr
     record = json.loads(done.stdout)
+    assert record.pop("cell") == "GRU"
     assert record.pop("shape") == [3, 2, 4, 5]
     assert record.pop("implementation") == "flax_linen"
     assert sorted(record) == ["forward_ms", "training_ms"]
     assert all(value > 0 for value in record.values())
     assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_growth_doubles_one_size_at_a_time(tmp_path: pathlib.Path) -> None:
+    growth = script("_growth")
+    shapes = growth.shapes()
+    assert len(set(shapes)) == len(shapes) == 10
+    assert (400, 32, 256, 256) in shapes
+    assert (100, 16, 256, 256) in shapes
+    assert (100, 32, 1024, 1024) in shapes
+    values = {str(shape): {"ours": 1.0, "theirs": 2.0} for shape in shapes}
+    growth.plot(str(tmp_path / "plot.png"), {"training, ms": values})
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -212,8 +244,11 @@ def test_an_implementation_that_is_not_installed_is_skipped_by_name(
 ) -> None:
     benchmark = script("_benchmark")
     packages = {"here": "json", "gone": "no_such_package"}
-    assert benchmark.installed(["gone", "here"], packages) == ["here"]
+    assert benchmark.available(["gone", "here"], packages) == ["here"]
     assert "gone is skipped: no_such_package is not installed" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no implementation is left"):
+        benchmark.available(["here"], packages, {"here": "it is another model"})
+    assert "here is skipped: it is another model" in capsys.readouterr().err
 
 
 def test_table_says_how_many_times_faster_the_baseline_is() -> None:
