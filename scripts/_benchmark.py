@@ -7,12 +7,15 @@ import math
 import multiprocessing
 import os
 import pathlib
+import re
+import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 # The scripts belong to a checkout, whose configs and library they mean, installed or not.
@@ -20,6 +23,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 Values = Mapping[str, Mapping[str, float]]
 """Rows of a table: row name, then implementation, then the figure."""
+Train = Callable[[Sequence[tuple[np.ndarray, ...]]], np.ndarray]
+"""Takes a training step with each batch and returns the losses when the last step is done."""
 
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
@@ -66,6 +71,17 @@ def seconds_per_call(call: Callable[[], Any], seconds: float) -> float:
         call()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def resident_mb() -> tuple[float, float]:
+    """The memory of this process, in MB: what is resident now, and the most that ever was."""
+    status = pathlib.Path("/proc/self/status")
+    if not status.exists():
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes, on macOS
+        return peak, peak
+    # On Linux `getrusage` counts what the parent process had when it made this one.
+    sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status.read_text(), re.MULTILINE))
+    return int(sizes["VmRSS"]) * 1024 / 1e6, int(sizes["VmHWM"]) * 1024 / 1e6
 
 
 def in_turn(

@@ -1,34 +1,43 @@
-"""A trained classifier of lstm_jax as the same network in PyTorch."""
+"""A classifier of lstm_jax as the same network in PyTorch: that of a run, or one to be trained."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-
-from lstm_jax.cells import LSTM
-from lstm_jax.tasks import Classification
+from _benchmark import Train
+from _classifier import ModelWeights, Sizes, lstm_jax_params
+from torch.nn.functional import cross_entropy, dropout
 
 
 class TorchClassifier(torch.nn.Module):
-    """Embedding, layers of `torch.nn.LSTM`, pooling, head: with the weights of a run.
+    """Embedding, layers of `torch.nn.LSTM`, pooling, head: with given weights of lstm_jax.
 
     A backward layer is one of its own that reads each text from its last word, for
     `bidirectional=True` would begin with the padding. With `packed` the layers are given packed
-    sequences, which know where each text ends.
-
-    Raises:
-        ValueError: the run's cells are not plain LSTMs, or its pooling is attention.
+    sequences, which know where each text ends. In training, words are read as the token 0 at the
+    rate `word_dropout`; at the rate `dropout` what goes into a layer and what leaves the last one
+    loses the same elements at all steps, and what the head reads is dropped at the same rate.
     """
 
-    def __init__(self, task: Classification, params: Any, packed: bool):
+    def __init__(
+        self,
+        params: Any,
+        *,
+        pooling: str,
+        bidirectional: bool,
+        packed: bool = False,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+    ):
         super().__init__()
-        if not isinstance(task.cell, LSTM) or task.cell.peepholes or task.pooling == "attention":
-            raise ValueError("only LSTMs without peepholes, and no attention, are compared")
-        self.pooling, self.packed, self.bidirectional = task.pooling, packed, task.bidirectional
-        self.embedding = torch.nn.Embedding.from_pretrained(_tensor(params["embedding"]["table"]))
+        self.pooling, self.packed, self.bidirectional = pooling, packed, bidirectional
+        self.dropout, self.word_dropout = dropout, word_dropout
+        table = _tensor(params["embedding"]["table"])
+        self.embedding = torch.nn.Embedding.from_pretrained(table, freeze=False)
         self.layers = torch.nn.ModuleList()
         for layer in params["stack"]["layers"].values():
-            both = [layer["forward"], layer["backward"]] if task.bidirectional else [layer]
+            both = [layer["forward"], layer["backward"]] if bidirectional else [layer]
             self.layers.append(torch.nn.ModuleList(_lstm(one) for one in both))
         self.head = torch.nn.ModuleList(_linear(layer) for layer in params["head"].values())
 
@@ -40,19 +49,32 @@ class TorchClassifier(torch.nn.Module):
         turned = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)[
             ..., None
         ]
-        hidden = self.embedding(tokens)
+        hidden = self.embedding(self._read_some_as_unknown(tokens))
         layer: Any  # PyTorch does not say what a list of modules holds
         for layer in self.layers:
+            hidden = self._drop_at_all_steps(hidden)
             outputs = [self._run(layer[0], hidden, lengths)]
             if self.bidirectional:
                 backward = self._run(layer[1], _pick(hidden, turned), lengths)
                 outputs.append(_pick(backward, turned))
             hidden = torch.cat(outputs, dim=-1)
-        features = self._pool(hidden, valid, lengths)
+        features = self._pool(self._drop_at_all_steps(hidden), valid, lengths)
         for place, layer in enumerate(self.head):
-            features = layer(features)
+            features = layer(dropout(features, self.dropout, self.training))
             features = features if place == len(self.head) - 1 else torch.relu(features)
         return features
+
+    def _read_some_as_unknown(self, tokens: torch.Tensor) -> torch.Tensor:
+        if not (self.training and self.word_dropout):
+            return tokens
+        kept = torch.rand(tokens.shape) >= self.word_dropout
+        kept[:, 0] = True
+        return tokens * kept
+
+    def _drop_at_all_steps(self, hidden: torch.Tensor) -> torch.Tensor:
+        if not (self.training and self.dropout):
+            return hidden
+        return hidden * dropout(torch.ones_like(hidden[:, :1]), self.dropout)
 
     def _run(
         self, layer: torch.nn.Module, inputs: torch.Tensor, lengths: torch.Tensor
@@ -78,6 +100,49 @@ class TorchClassifier(torch.nn.Module):
         return torch.cat(pooled[self.pooling], dim=-1)
 
 
+def of_run(task: Any, params: Any, packed: bool) -> TorchClassifier:
+    """The network of a run of `Classification`, as it predicts.
+
+    Raises:
+        ValueError: the run's cells are not plain LSTMs, or its pooling is attention.
+    """
+    from lstm_jax.cells import LSTM  # not to be loaded where PyTorch alone is measured
+
+    if not isinstance(task.cell, LSTM) or task.cell.peepholes or task.pooling == "attention":
+        raise ValueError("only LSTMs without peepholes, and no attention, are compared")
+    options = {"pooling": task.pooling, "bidirectional": task.bidirectional}
+    return TorchClassifier(params, packed=packed, **options).eval()
+
+
+def build(sizes: Sizes, weights: ModelWeights, packed: bool = False) -> Train:
+    """Training with `torch.optim.Adam`."""
+    torch.manual_seed(0)
+    model = TorchClassifier(
+        lstm_jax_params(weights),
+        pooling="concatenated",
+        bidirectional=True,
+        packed=packed,
+        dropout=sizes.dropout,
+        word_dropout=sizes.word_dropout,
+    )
+    # In one pass over each parameter, as XLA compiles it.
+    optimizer = torch.optim.Adam(model.parameters(), lr=sizes.learning_rate, fused=True)
+
+    def train(batches: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:
+        losses = []
+        for batch in batches:
+            tokens, lengths, labels = (torch.from_numpy(array).long() for array in batch)
+            optimizer.zero_grad()
+            loss = cross_entropy(model(tokens.T, lengths), labels)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), sizes.clip_norm)
+            optimizer.step()
+            losses.append(loss.detach())
+        return np.array([loss.item() for loss in losses])
+
+    return train
+
+
 def predict(model: TorchClassifier, sequences: list[np.ndarray], batch_size: int) -> np.ndarray:
     """The logits of all sequences, in batches in the order given, each padded to its longest."""
     logits = []
@@ -99,7 +164,7 @@ def _tensor(array: Any) -> torch.Tensor:
 
 
 def _lstm(params: Any) -> torch.nn.LSTM:
-    """The gates have the same order; PyTorch adds two biases."""
+    """The gates have the same order; the second of PyTorch's two biases stays zero."""
     features, gates = params["input_kernel"].shape
     layer = torch.nn.LSTM(features, gates // 4, batch_first=True)
     state = {
@@ -109,6 +174,7 @@ def _lstm(params: Any) -> torch.nn.LSTM:
         "bias_hh_l0": torch.zeros(gates),
     }
     layer.load_state_dict(state)
+    layer.bias_hh_l0.requires_grad_(False)
     return layer
 
 

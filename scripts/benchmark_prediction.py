@@ -53,11 +53,8 @@ def measure(
     else:
         import _torch_classifier
 
-        from lstm_jax.tasks import Classification
-
-        assert isinstance(run.experiment.task, Classification)
         packed = implementation == "torch_packed"
-        model = _torch_classifier.TorchClassifier(run.experiment.task, run.params, packed)
+        model = _torch_classifier.of_run(run.experiment.task, run.params, packed)
         start = time.perf_counter()
         sequences = [data.encode(text, run.vocabulary) for text in texts]
         found = _torch_classifier.predict(model, sequences, batch_size).argmax(axis=1)

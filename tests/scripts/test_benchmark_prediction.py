@@ -33,7 +33,7 @@ def test_the_same_network_in_pytorch_predicts_the_same(
     loaded = lstm_jax.load(classifier)
     texts = ["the film was great", "dull", "", "plot and film and plot " * 3]
     sequences = [loaded.experiment.data.encode(text, loaded.vocabulary) for text in texts]
-    model = script.TorchClassifier(loaded.experiment.task, loaded.params, packed)
+    model = script.of_run(loaded.experiment.task, loaded.params, packed)
     logits = script.predict(model, sequences, batch_size=3)
     exponents = np.exp(logits)
     found = exponents / exponents.sum(axis=1, keepdims=True)

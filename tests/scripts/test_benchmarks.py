@@ -1,12 +1,7 @@
 """The benchmarks compare like with like, and report what they measured."""
 
-import importlib
-import importlib.util
 import json
 import pathlib
-import runpy
-import subprocess
-import sys
 from typing import Any
 
 import jax
@@ -14,36 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import native, override
-from lstm_jax.errors import UserError
+from tests.scripts.benchmarking import needs, needs_kernel, run, script
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 SHAPE = (5, 3, 4, 6)  # time, batch, input, hidden
 
-
-def needs(package: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(
-        not importlib.util.find_spec(package), reason=f"{package} is not installed"
-    )
-
-
-needs_kernel = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
-
-
-@pytest.fixture(autouse=True)
-def scripts_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(SCRIPTS)
-
-
-def script(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPTS / program), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+pytestmark = pytest.mark.usefixtures("scripts_importable")
 
 
 def lstm_step(carry: Any, projected: Any, recurrent: Any, recurrent_bias: None) -> Any:
@@ -101,7 +71,7 @@ def test_layers_compute_the_same_outputs_and_gradients(cell: str, implementation
         outputs = layer.forward()
         loss, (parameter_gradients, input_gradient) = layer.training()
 
-    close = {"rtol": 1e-4, "atol": 1e-6}
+    close: Any = {"rtol": 1e-4, "atol": 1e-6}
     np.testing.assert_allclose(np.asarray(outputs), expected_outputs, **close)
     np.testing.assert_allclose(float(loss), expected_loss, rtol=1e-5)
     np.testing.assert_allclose(np.asarray(input_gradient), expected[1], **close)
@@ -154,73 +124,6 @@ def test_recurrence_names_a_mistake_in_one_line(argument: str, message: str) -> 
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-TINY = """
-from lstm_jax import Experiment
-from lstm_jax.cells import LSTM
-from lstm_jax.data import TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.tasks import LanguageModeling
-
-def get_config():
-    return Experiment(
-        task=LanguageModeling(LSTM(hidden=8), layers=2, reduction="sum_over_time"),
-        data=TextWindows(batch_size=3, window=5),
-        optimizer=Optimizer("sgd", learning_rate=1.0, clip_norm=0.5),
-        epochs=1.0,
-        steps_per_dispatch=2,
-    )
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path: pathlib.Path) -> pathlib.Path:
-    path = tmp_path / "tiny.py"
-    path.write_text(TINY)
-    return path
-
-
-def test_whole_training_steps_agree(tiny: pathlib.Path) -> None:
-    experiment = runpy.run_path(str(tiny))["get_config"]()
-    models, own = script("_models"), script("_lstm_jax_model")
-    sizes = own.sizes_of(experiment, vocabulary=20)
-    weights, windows = models.make_model_weights(sizes), models.make_windows(sizes, steps=6)
-    losses = own.lstm_jax_model(experiment, sizes, weights)(windows)
-    with jax.numpy_dtype_promotion("standard"):
-        plain = models.flax_linen_model(sizes, weights)(windows)
-    assert losses.shape == (6,)
-    np.testing.assert_allclose(losses, plain, rtol=1e-5)
-    if importlib.util.find_spec("torch"):
-        # Its LSTM has two biases where the others have one, and so learns a little faster.
-        plain = models.torch_model(sizes, weights)(windows)
-        np.testing.assert_allclose(losses[0], plain[0], rtol=1e-5)
-        np.testing.assert_allclose(losses, plain, rtol=2e-3)
-
-
-def test_the_loop_is_timed_while_it_trains(tiny: pathlib.Path) -> None:
-    experiment = runpy.run_path(str(tiny))["get_config"]()
-    own = script("_lstm_jax_model")
-    sizes = own.sizes_of(experiment, vocabulary=20)
-    assert own.runner_tokens_per_second(experiment, sizes, seconds=0.01) > 0
-
-
-def test_only_experiments_that_the_plain_models_repeat_are_compared(tiny: pathlib.Path) -> None:
-    experiment = runpy.run_path(str(tiny))["get_config"]()
-    own = script("_lstm_jax_model")
-    assert own.sizes_of(experiment, 20) == (20, 8, 2, 5, 3, 0.0, 0.5, 1.0)
-    with pytest.raises(UserError, match="plain models"):
-        own.sizes_of(override(experiment, {"optimizer.name": "adam"}), 20)
-
-
-def test_training_prints_an_object(tiny: pathlib.Path) -> None:
-    arguments = ["--implementations=flax_linen", "--json", "--plot=", "--vocabulary=20"]
-    sizes = ["--rounds=1", "--seconds=0"]
-    done = run("benchmark_training.py", f"--configs={tiny}", *arguments, *sizes)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    assert record.pop("tokens_per_second") > 0
-    assert record == {"config": "tiny", "implementation": "flax_linen"}
 
 
 def test_implementations_take_turns_and_medians_are_reported(
