@@ -55,7 +55,10 @@ test-kernel: $(VENV)/dev.stamp ## the native kernel's own checks under sanitizer
 
 benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, Haiku and PyTorch
 	$(RUN) scripts/benchmark_recurrence.py
+	$(RUN) scripts/benchmark_recurrence.py --cell=GRU --plot=build/benchmark_gru.png
+	$(RUN) scripts/benchmark_recurrence.py --shapes=growth --plot=build/benchmark_growth.png
 	$(RUN) scripts/benchmark_training.py
+	$(RUN) scripts/benchmark_members.py
 
 clean: ## remove the environments, builds and caches; runs/ stays
 	rm -rf .venv-* build dist *.egg-info .pytest_cache .ruff_cache
