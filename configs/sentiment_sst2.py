@@ -4,7 +4,9 @@
 
 Needs train.tsv and dev.tsv of GLUE's SST-2 (Socher et al. 2013) in $LSTM_JAX_DATA/sst2_glue. What
 GLUE calls the development set is the test split here; validation is held out of the training part,
-whole sentences with all their phrases.
+whole sentences with all their phrases. Settings were chosen with a quarter of the sentences held
+out (`--config.data.source.held_out=0.25`), on the whole ones among them, as the test split has no
+phrases; a fiftieth is left for the choice of the epoch.
 
 Published: accuracy 85.21% on the development set (the SST-2 example of Flax). Measured: 83.2%, the
 mean of three seeds, after 10 minutes each on one CPU core (docs/results.md).
@@ -30,6 +32,8 @@ def get_config() -> Experiment:
             dropout=0.5,
             word_dropout=0.1,
             perturbation=Adversarial(epsilon=1.0),
+            # Both count alike: of the phrases 56% are positive, of whole sentences half.
+            class_weights=(1.13, 0.89),
         ),
         data=LabelledTexts(
             source=LabelledTable(
@@ -38,6 +42,7 @@ def get_config() -> Experiment:
                 text="sentence",
                 label="label",
                 nested=True,
+                held_out=0.02,
             ),
             tokens="words",
             batch_size=64,
@@ -45,7 +50,7 @@ def get_config() -> Experiment:
         ),
         optimizer=Optimizer(
             "adam",
-            learning_rate=1e-3,
+            learning_rate=2e-3,
             schedule=WarmupCosine(warmup=0.2, length=3, floor=0.01),
             clip_norm=1.0,
         ),

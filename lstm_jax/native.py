@@ -252,8 +252,8 @@ def _call(
     arguments: tuple[Array, ...],
 ) -> tuple[Array, ...]:
     results = tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
-    # Under vmap the kernel is given all members at once, in a first axis; what they share comes once,
-    # in one of size 1.
+    # Under vmap the kernel is given all members at once, in a first axis; of what they share it has
+    # one element.
     call = jax.ffi.ffi_call(target, results, vmap_method="expand_dims")
     return tuple(call(*arguments, kind=np.int32(kind.number), reverse=reverse))
 
