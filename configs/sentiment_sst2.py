@@ -9,7 +9,7 @@ out (`--config.data.source.held_out=0.25`), on the whole ones among them, as the
 phrases; a fiftieth is left for the choice of the epoch.
 
 Published: accuracy 85.21% on the development set (the SST-2 example of Flax). Measured: 83.4%, the
-mean of three seeds, after 10 minutes each on one CPU core (docs/results.md).
+mean of three seeds, after 10 to 12 minutes each on one CPU core (docs/results.md).
 """
 
 from lstm_jax import Experiment

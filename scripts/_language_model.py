@@ -92,8 +92,14 @@ def lstm_jax_params(weights: ModelWeights) -> dict[str, Any]:
 
 def make_batches(sizes: Sizes, steps: int) -> Sequence[tuple[np.ndarray, ...]]:
     """Random token ids and targets [time, batch], a window for each step."""
-    shape = (steps, 2, sizes.window, sizes.batch)
-    tokens = np.random.default_rng(3).integers(0, sizes.vocabulary, shape, np.int32)
+    return make_windows(steps, sizes.window, sizes.batch, sizes.vocabulary)
+
+
+def make_windows(
+    steps: int, window: int, batch: int, vocabulary: int
+) -> Sequence[tuple[np.ndarray, ...]]:
+    """The same, of these sizes."""
+    tokens = np.random.default_rng(3).integers(0, vocabulary, (steps, 2, window, batch), np.int32)
     return [(inputs, targets) for inputs, targets in tokens]
 
 

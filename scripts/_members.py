@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _benchmark import Train
+from _language_model import make_windows
 
 from lstm_jax import Experiment, backend, training
 from lstm_jax.cells import LSTM
@@ -57,9 +58,7 @@ def build(way: str, sizes: Sizes, chosen: Any) -> Train:
 
 def make_batches(sizes: Sizes, steps: int) -> Sequence[tuple[np.ndarray, ...]]:
     """Random token ids and targets [time, batch], a window for each step."""
-    shape = (steps, 2, sizes.window, sizes.batch)
-    tokens = np.random.default_rng(0).integers(0, sizes.vocabulary, shape, np.int32)
-    return [(inputs, targets) for inputs, targets in tokens]
+    return make_windows(steps, sizes.window, sizes.batch, sizes.vocabulary)
 
 
 def _vmapped(state: training.TrainState, train_steps: training.TrainSteps, members: int) -> Any:

@@ -114,14 +114,13 @@ def of_run(task: Any, params: Any, packed: bool) -> TorchClassifier:
     return TorchClassifier(params, packed=packed, **options).eval()
 
 
-def build(sizes: Sizes, weights: ModelWeights, packed: bool = False) -> Train:
+def build(sizes: Sizes, weights: ModelWeights) -> Train:
     """Training with `torch.optim.Adam`."""
     torch.manual_seed(0)
     model = TorchClassifier(
         lstm_jax_params(weights),
         pooling="concatenated",
         bidirectional=True,
-        packed=packed,
         dropout=sizes.dropout,
         word_dropout=sizes.word_dropout,
     )

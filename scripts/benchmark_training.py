@@ -7,15 +7,17 @@ By default the small and the medium language model of Penn Treebank, an AWD-LSTM
 the bidirectional classifier of IMDB reviews. `lstm_jax_native` and `lstm_jax_scan` are the training
 step of the library; `lstm_jax_runner` is `lstm_jax.train` around it, with its input, logging and
 dispatch; `flax_linen` and `torch` are the same model and the same training written plainly. Tokens
-are random. Texts to be classified are padded to `--length` steps, of which their tokens count; in
-PyTorch too, which takes longer over packed sequences.
+are random. Texts to be classified are padded to `--length` steps, of which their tokens count, in
+PyTorch too.
 
-Memory is the most that was resident, less what was before the model was built, when everything was
-imported: parameters, moments, gradients, activations, compilation. Freed memory is kept, as in
-training (`lstm_jax.memory`). Each measurement runs in a process of its own, the implementations in
-turn; the figures are medians over `--rounds`. Run it on a machine that does nothing else: PyTorch's
-threads above all suffer when another process holds a core. In the tables, 1.05x beside
-`lstm_jax_runner` says that the loop takes 5% longer than its training steps, or 5% more memory.
+Memory is the most that was resident, less what was before the model was built, when everything
+was imported: parameters, moments, gradients, activations, in JAX its compiler. Freed memory is
+kept, as in training (`lstm_jax.memory`). Each measurement runs in a process of its own, the
+implementations in turn; the figures are medians over `--rounds`. Run it on a machine that does
+nothing else: PyTorch's threads above all suffer when another process holds a core. In the tables,
+1.05x beside `lstm_jax_runner` says that the loop takes 5% longer than its training steps, or 5%
+more memory, where both have the same backend: the first column's, and what `LSTM_JAX_BACKEND`
+says.
 """
 
 import importlib
@@ -73,6 +75,10 @@ def measure(implementation: str, config: str, sizes: Any, seconds: float) -> dic
         from experiments.program import load_experiment
 
         experiment = load_experiment(config)
+    if implementation == "torch":
+        importlib.import_module(
+            "torch._dynamo"
+        )  # PyTorch's optimizers import it when they are made
     before, _ = _benchmark.resident_mb()  # the library is imported, and nothing is built
     if implementation == "lstm_jax_runner":
         speed = module.tokens_per_second(experiment, sizes, seconds)

@@ -45,6 +45,11 @@ def _spoil(array, lengths):
 
 
 def _forward(x, h_0, c_0, weights, lengths, *, input_size, hidden_size, **_):
+    # cuDNN is handed addresses, and would read what lies beyond an array.
+    assert x.shape[2] == input_size
+    assert h_0.shape == c_0.shape == (1, x.shape[0], hidden_size)
+    assert weights.shape == (rnn.get_num_params_in_lstm(input_size, hidden_size, 1, False),)
+    assert lengths.shape == x.shape[:1]
     y, h_n, c_n = _reference((input_size, hidden_size), x, h_0, c_0, weights, lengths)
     return _spoil(y, lengths), h_n, c_n, jnp.zeros(1)
 

@@ -31,6 +31,8 @@ KINDS = {
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 # Below, at and above the sizes of vectors and tiles; shared out by rows and by units.
 SHAPES = [(0, 2, 3), (3, 1, 1), (2, 7, 16), (3, 13, 33), (2, 64, 65), (4, 5, 300)]
+# So large that kernels are beyond a core's cache, and longer than a chunk of steps for such ones.
+LARGE = (45, 30, 730)
 
 
 def problem(cell: Cell, time: int, batch: int, seed: int = 0):
@@ -62,6 +64,13 @@ def outcome(name: str, cell: Cell, given, reverse: bool = False):
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
             params, inputs, carry
         )
+
+
+def test_equals_the_scan_where_kernels_are_large():
+    time, batch, hidden = LARGE
+    cell = LSTM(hidden=hidden)
+    given = problem(cell, time, batch)
+    assert_close(outcome("native", cell, given), outcome("scan", cell, given), 2e-5)
 
 
 @every_kind

@@ -32,7 +32,7 @@ constexpr int kDepth = 1024;
 // Rows that are summed before they are added to the sum of all.
 constexpr int kSumRows = 32;
 
-// Whether the recurrent kernel is larger than the caches of two cores, or one's of a large machine.
+// Whether the recurrent kernel is larger than 2 MB, more than a core's own cache holds.
 inline bool is_far(const Sequences& s, int gates) {
   return static_cast<int64_t>(gates) * s.hidden * s.hidden > 1 << 19;
 }

@@ -110,8 +110,15 @@ class Worker {
     thread.detach();
   }
 
+#if defined(__linux__)
+  // Where it may not, it stays where it is.
+  void keep_to(const cpu_set_t& cpus) {
+    if (CPU_EQUAL(&cpus, &cpus_)) return;
+    if (pthread_setaffinity_np(handle_, sizeof(cpus), &cpus) == 0) cpus_ = cpus;
+  }
+#endif
+
   void start(const std::function<void()>& work) {
-    keep_off_this_cpu();
     work_ = &work;
     started_.fetch_add(1, std::memory_order_release);
     started_.notify_one();
@@ -129,23 +136,12 @@ class Worker {
     }
   }
 
-  // The scheduler likes to wake a thread on the CPU of the one that wakes it, where it would wait
-  // until the caller has done its own part: a short call would take twice as long.
-  void keep_off_this_cpu() {
-#if defined(__linux__)
-    const int cpu = sched_getcpu();
-    cpu_set_t set;
-    if (cpu < 0 || cpu == avoided_ || sched_getaffinity(0, sizeof(set), &set) != 0) return;
-    CPU_CLR(cpu, &set);
-    // Where it may not, or there is no other, it stays as it is.
-    if (CPU_COUNT(&set) && pthread_setaffinity_np(handle_, sizeof(set), &set) == 0) avoided_ = cpu;
-#endif
-  }
-
   const std::function<void()>* work_ = nullptr;
   std::atomic<uint32_t> started_{0}, done_{0};
   std::thread::native_handle_type handle_;
-  int avoided_ = -1;
+#if defined(__linux__)
+  cpu_set_t cpus_{};
+#endif
 };
 
 namespace {
@@ -205,7 +201,21 @@ Team::~Team() {
   pool.idle.insert(pool.idle.end(), workers_.begin(), workers_.end());
 }
 
+// The scheduler likes to wake a thread on the CPU of the one that wakes it, where it would wait until
+// the caller has done its own part: a short call would take twice as long. Where there is a CPU for
+// each, the others keep off the caller's.
+void Team::spread() const {
+#if defined(__linux__)
+  cpu_set_t cpus;
+  const int own = sched_getcpu();
+  if (own < 0 || sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return;
+  if (size() <= CPU_COUNT(&cpus)) CPU_CLR(own, &cpus);
+  for (Worker* worker : workers_) worker->keep_to(cpus);
+#endif
+}
+
 void Team::run(const std::function<void(int rank)>& work) {
+  if (size() > 1) spread();
   std::vector<std::function<void()>> parts;
   for (int rank = 1; rank < size(); rank++) parts.push_back([&work, rank] { work(rank); });
   for (size_t i = 0; i < workers_.size(); i++) workers_[i]->start(parts[i]);

@@ -42,6 +42,8 @@ class Team {
 
  private:
   std::vector<Worker*> workers_;
+
+  void spread() const;
 };
 
 }  // namespace lstm_jax

@@ -36,7 +36,7 @@ inline void store(float* to, Vector vector, int count) {
 
 inline Vector fill(float value) { return value - Vector{}; }
 
-// Lanes of two vectors in turn, from lane `kFirst` of each on. Compilers make one instruction of it.
+// Lanes of two vectors in turn, from lane `kFirst` of each on. Compilers make one or two instructions of it.
 template <int kFirst, int... kLane>
 Vector interleave(Vector one, Vector other, std::integer_sequence<int, kLane...>) {
   return Vector{(kLane % 2 ? other : one)[kFirst + kLane / 2]...};
