@@ -148,6 +148,7 @@ def test_products_are_as_exact_as_those_of_jax(default, tolerance):
     assert program.count("cudnn_allow_tf32=") == 2
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_with_it_and_says_so(text, tmp_path, capsys, monkeypatch, tolerance):
     monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
     experiment = tiny(text, steps=6)
