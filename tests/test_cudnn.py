@@ -7,9 +7,6 @@ there is one (JAX_PLATFORMS=cuda).
 
 import functools
 import inspect
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +24,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.reporting import Reporter
 from tests.reference import assert_close
 from tests.runs import log_of, tiny
+from tests.sharding import refusal_under_shard_map
 from tests.test_native import Scaled, outcome, problem
 
 
@@ -180,42 +178,8 @@ def test_what_jax_cannot_do_with_it_is_refused(tolerance):
 
 
 def test_under_shard_map():
-    script = """
-import jax, jax.numpy as jnp, pytest
-from jax.sharding import PartitionSpec as P
-from lstm_jax import backend, recurrence
-from lstm_jax.cells import LSTM
-from lstm_jax.errors import ConfigError
-from tests.test_cudnn import stand_in
-stand_in(pytest.MonkeyPatch())
-cell = LSTM(hidden=5)
-params = cell.init(jax.random.key(0), 3)
-inputs = jax.random.normal(jax.random.key(1), (4, 6, 3))
-mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-loss = lambda params, inputs: (recurrence.scan(cell, params, inputs)[0] ** 2).sum()
-def gradients(**options):
-    part = lambda params, inputs: jax.lax.psum(loss(params, inputs), "data")
-    specs = {"in_specs": (P(), P(None, "data")), "out_specs": P()}
-    return jax.jit(jax.grad(jax.shard_map(part, mesh=mesh, **specs, **options)))(params, inputs)
-with backend.use("cudnn"):
-    found = gradients(check_vma=False)
-    expected = jax.jit(jax.grad(loss))(params, inputs)
-    differences = jax.tree.map(lambda x, y: float(jnp.abs(x - y).max()), found, expected)
-    print(max(jax.tree.leaves(differences)) < 1e-5)
-    try:
-        gradients()
-    except ConfigError as error:
-        print(error)
-"""
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120
-    )
-    good, told = done.stdout.splitlines() or [done.stderr, ""]
-    assert good == "True"
+    setup = "from tests.test_cudnn import stand_in\nstand_in(pytest.MonkeyPatch())"
+    told = refusal_under_shard_map("cudnn", setup)
     assert "under jax.shard_map cuDNN needs check_vma=False" in told
 
 

@@ -1,9 +1,5 @@
 """The kernel under `jax.vmap`, `jax.lax.scan`, `jax.shard_map` and second derivatives."""
 
-import os
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import pytest
@@ -12,6 +8,7 @@ from lstm_jax import backend, native, recurrence
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.errors import ConfigError
 from tests.reference import assert_close
+from tests.sharding import refusal_under_shard_map
 from tests.test_native import KINDS, outcome, problem
 
 pytestmark = pytest.mark.skipif(
@@ -98,37 +95,7 @@ def test_inside_a_scan_and_not_compiled_twice():
 
 
 def test_under_shard_map():
-    script = """
-import jax, jax.numpy as jnp
-from jax.sharding import PartitionSpec as P
-from lstm_jax import backend, recurrence
-from lstm_jax.cells import GRU
-from lstm_jax.errors import ConfigError
-cell = GRU(hidden=5)
-params = cell.init(jax.random.key(0), 3)
-inputs = jax.random.normal(jax.random.key(1), (4, 6, 3))
-mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-loss = lambda params, inputs: (recurrence.scan(cell, params, inputs)[0] ** 2).sum()
-def gradients(**options):
-    part = lambda params, inputs: jax.lax.psum(loss(params, inputs), "data")
-    specs = {"in_specs": (P(), P(None, "data")), "out_specs": P()}
-    return jax.jit(jax.grad(jax.shard_map(part, mesh=mesh, **specs, **options)))(params, inputs)
-with backend.use("native"):
-    found = gradients(check_vma=False)
-    expected = jax.jit(jax.grad(loss))(params, inputs)
-    differences = jax.tree.map(lambda x, y: float(jnp.abs(x - y).max()), found, expected)
-    print(max(jax.tree.leaves(differences)) < 1e-5)
-    try:
-        gradients()
-    except ConfigError as error:
-        print(error)
-"""
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120
-    )
-    good, told = done.stdout.splitlines() or [done.stderr, ""]
-    assert good == "True"
+    told = refusal_under_shard_map("native")
     assert "under jax.shard_map the kernel needs check_vma=False" in told
 
 
