@@ -26,19 +26,13 @@ Values = Mapping[str, Mapping[str, float]]
 Train = Callable[[Sequence[tuple[np.ndarray, ...]]], np.ndarray]
 """Takes a training step with each batch and returns the losses when the last step is done."""
 
-ENVIRONMENT = {
-    "JAX_PLATFORMS": "cpu",
-    # As `lstm_jax.memory.keep_freed_memory` does in training: nobody waits for cleared pages. The
-    # arenas of further threads could not keep a large array, so there is one arena.
-    "GLIBC_TUNABLES": ":".join(
-        (
-            f"glibc.malloc.mmap_threshold={1 << 30}",
-            f"glibc.malloc.trim_threshold={(1 << 31) - 1}",
-            "glibc.malloc.arena_max=1",
-        )
-    ),
-}
-"""What every measured process gets, whatever the implementation, unless it is set already."""
+_MEMORY = flags.DEFINE_enum(
+    "memory",
+    "own",
+    ["own", "same"],
+    "Own: each library has its memory as its users have it, and lstm_jax keeps what was freed, as "
+    "its training does (lstm_jax.memory). Same: the others keep it, too.",
+)
 
 
 def parse_flags(arguments: list[str]) -> list[str]:
@@ -51,15 +45,22 @@ def parse_flags(arguments: list[str]) -> list[str]:
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:
-    """Calls `function` in a fresh process, so that no implementation inherits another's state.
+    """Calls `function` on the CPU in a fresh process: no implementation inherits another's state.
 
     Both `function` and what it returns must be picklable; an exception comes back as it is.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
         return executor.submit(function, *args).result()
+
+
+def keeping_freed_memory(measure: Callable[..., Any], *args: Any) -> Any:
+    """Calls `measure` in a process that keeps the memory it has freed."""
+    from lstm_jax.memory import keep_freed_memory
+
+    keep_freed_memory()
+    return measure(*args)
 
 
 def seconds_per_call(call: Callable[[], Any], seconds: float) -> float:
@@ -93,12 +94,14 @@ def in_turn(
     """Medians over rounds of `measure(implementation, *args)`, each call in a process of its own.
 
     The implementations take turns (A, B, A, B, ...), so that a slow minute of the machine falls on
-    all of them.
+    all of them. Which of them keep the memory that was freed, the flag `--memory` says.
     """
     measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in implementations}
     for _ in range(rounds):
         for name in implementations:
-            measured[name].append(in_own_process(measure, name, *args))
+            keeps = _MEMORY.value == "same" or name.startswith("lstm_jax")
+            call = (keeping_freed_memory, measure) if keeps else (measure,)
+            measured[name].append(in_own_process(*call, name, *args))
     return {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         for name, runs in measured.items()

@@ -34,9 +34,7 @@ def measure(
 
     import lstm_jax
     from lstm_jax.data import LabelledTexts
-    from lstm_jax.memory import keep_freed_memory
 
-    keep_freed_memory()
     run = lstm_jax.load(workdir)
     data = run.experiment.data
     if not isinstance(data, LabelledTexts):

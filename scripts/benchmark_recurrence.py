@@ -10,6 +10,8 @@ gradient with respect to the parameters and the inputs. All implementations comp
 weights on the same inputs, [time, batch, input] in float32. Each measurement runs in a process of
 its own, the implementations in turn; the figures are medians over `--rounds`. Run it on a machine
 that does nothing else: PyTorch's threads above all suffer when another process holds a core.
+Processes of lstm_jax keep the memory they have freed, as its training does (`lstm_jax.memory`),
+those of other libraries do as installed; with `--memory=same` all keep it.
 
 `--shapes=growth` shows how the time grows: one size of 100x32x256x256 after the other (time; batch;
 input and hidden) is doubled from half of it to four times. Haiku has no part in GRUs, for its reset

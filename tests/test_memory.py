@@ -8,32 +8,66 @@ from lstm_jax import memory
 
 ROOT = Path(__file__).parent.parent
 
-# Page faults of taking, filling and giving back 64 MB, ten times.
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+# Page faults of taking, filling and giving back 128 MB, ten times, and the MB of it in huge pages.
 FAULTS = """
-import ctypes, resource, runpy
+import concurrent.futures, ctypes, pathlib, re, resource, runpy, sys
+
+SIZE = 1 << 27
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+
+def huge_pages():
+    table = pathlib.Path("/proc/self/smaps_rollup").read_text()
+    return int(re.search("AnonHugePages: +([0-9]+)", table)[1]) // 1024
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    library = ctypes.CDLL(None)
-    library.malloc.restype = ctypes.c_void_p
     for _ in range(10):
-        block = library.malloc(1 << 26)
-        ctypes.memset(block, 1, 1 << 26)
+        block = library.malloc(SIZE)
+        ctypes.memset(block, 1, SIZE)
+        huge = huge_pages()
         library.free(ctypes.c_void_p(block))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, huge
 
-without = faults()
+def count():
+    if sys.argv[1] == "main":
+        return faults()
+    with concurrent.futures.ThreadPoolExecutor() as executor:
+        return executor.submit(faults).result()
+
+without, _ = faults()
 runpy.run_path("lstm_jax/memory.py")["keep_freed_memory"]()
-print(without, faults())
+print(without, *count())
 """
 
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only the GNU C library has it"
+)
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only the GNU C library has it")
-def test_freed_memory_is_kept():
-    command = [sys.executable, "-c", FAULTS]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    without, kept = map(int, printed.split())
+
+def measured(thread: str) -> list[int]:
+    command = [sys.executable, "-c", FAULTS, thread]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [int(number) for number in done.stdout.split()]
+
+
+@linux
+@pytest.mark.parametrize("thread", ["main", "another"])
+def test_freed_memory_is_kept(thread: str):
+    without, kept, _ = measured(thread)
     assert kept < without / 4
+
+
+@linux
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(),
+    reason="the system has no huge pages",
+)
+def test_memory_is_in_huge_pages():
+    *_, huge = measured("main")
+    assert huge > 100
 
 
 def test_a_library_without_the_setting_is_left_alone(monkeypatch):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 
 from tests.scripts.benchmarking import needs, needs_kernel, run, script
 
@@ -137,9 +138,32 @@ def test_implementations_take_turns_and_medians_are_reported(
         return {"ms": scale * [5.0, 1.0, 2.0][calls.count(name) - 1]}
 
     monkeypatch.setattr(benchmark, "in_own_process", fake_process)
-    figures = benchmark.in_turn(None, ["a", "b"], 3, 10.0)
+    with flagsaver.flagsaver():
+        benchmark.flags.FLAGS(["benchmark"])
+        figures = benchmark.in_turn(None, ["a", "b"], 3, 10.0)
     assert calls == ["a", "b", "a", "b", "a", "b"]
     assert figures == {"a": {"ms": 20.0}, "b": {"ms": 20.0}}
+
+
+@pytest.mark.parametrize(
+    ("memory", "keeping"), [("own", ["lstm_jax_scan"]), ("same", ["lstm_jax_scan", "torch"])]
+)
+def test_whose_processes_keep_freed_memory(
+    memory: str, keeping: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = script("_benchmark")
+    kept = []
+
+    def fake_process(*call: Any) -> dict[str, float]:
+        if call[0] is benchmark.keeping_freed_memory:
+            kept.append(call[2])
+        return {}
+
+    monkeypatch.setattr(benchmark, "in_own_process", fake_process)
+    with flagsaver.flagsaver():
+        benchmark.flags.FLAGS(["benchmark", f"--memory={memory}"])
+        benchmark.in_turn(None, ["lstm_jax_scan", "torch"], 1)
+    assert kept == keeping
 
 
 def test_an_implementation_that_is_not_installed_is_skipped_by_name(
