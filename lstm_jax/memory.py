@@ -37,6 +37,16 @@ def keep_freed_memory() -> None:
         _prefer_huge_pages(library)
 
 
+def release_freed_memory() -> None:
+    """Gives what the process has freed so far back to the system.
+
+    After what is done once and takes much, such as compiling, reading data or copying weights, and
+    before what goes on for long. Does nothing where the C library is not GNU's.
+    """
+    if sys.platform.startswith("linux") and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(ctypes.c_size_t(0))
+
+
 def _prefer_huge_pages(library: Any) -> None:
     # The heap grows by what is allocated, and what is freed stays a part of it, with what was asked
     # for its addresses. None of its pages is touched.

@@ -14,6 +14,7 @@ from lstm_jax import backend
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
+from lstm_jax.memory import release_freed_memory
 from lstm_jax.metrics import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimizers import Optimizer
@@ -105,6 +106,7 @@ def prepare(
         notes.insert(0, describe_adopted(state.params, origin))
     eval_step = make_eval_step(task, graph)
     named = " and ".join(sorted(used))
+    release_freed_memory()
     return Prepared(vocabulary, dataset, state, train_steps, eval_step, named, "\n".join(notes))
 
 

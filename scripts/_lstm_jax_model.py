@@ -14,6 +14,7 @@ from lstm_jax import Experiment, backend, training
 from lstm_jax.data.padded import LabelledBatch
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.data.windows import WindowBatch
+from lstm_jax.memory import release_freed_memory
 from lstm_jax.schedules import Constant
 from lstm_jax.tasks import Task
 
@@ -65,6 +66,7 @@ def build(model: Any, sizes: Any, experiment: Experiment, chosen: Any) -> Train:
     params = jax.tree.map(jnp.array, params)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, state.params)
     state = state._replace(params=params)
+    release_freed_memory()  # as `lstm_jax.train` does
     size = experiment.steps_per_dispatch
 
     def train(batches: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:

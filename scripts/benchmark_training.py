@@ -10,14 +10,14 @@ dispatch; `flax_linen` and `torch` are the same model and the same training writ
 are random. Texts to be classified are padded to `--length` steps, of which their tokens count, in
 PyTorch too.
 
-Memory is the most that was resident, less what was before the model was built, when everything was
-imported: parameters, moments, gradients, activations, in JAX its compiler. lstm_jax keeps the
-memory that was freed (`lstm_jax.memory`); `--memory=same` has the others keep it, too. Each
-measurement runs in a process of its own, the implementations in turn; the figures are medians over
-`--rounds`. Run it on a machine that does nothing else: PyTorch's threads above all suffer when
-another process holds a core. In the tables, 1.05x beside `lstm_jax_runner` says that the loop takes
-5% longer than its training steps, or 5% more memory, where both have the same backend: the first
-column's, and what `LSTM_JAX_BACKEND` says.
+Memory is the most that was resident in training, from the first step on, less what was before the
+model was built, when everything was imported: parameters, moments, gradients, activations, in JAX
+its compiler. lstm_jax keeps the memory that was freed (`lstm_jax.memory`); `--memory=same` has the
+others keep it, too. Each measurement runs in a process of its own, the implementations in turn; the
+figures are medians over `--rounds`. Run it on a machine that does nothing else: PyTorch's threads
+above all suffer when another process holds a core. In the tables, 1.05x beside `lstm_jax_runner`
+says that the loop takes 5% longer than its training steps, or 5% more memory, where both have the
+same backend: the first column's, and what `LSTM_JAX_BACKEND` says.
 """
 
 import importlib
@@ -85,9 +85,11 @@ def measure(implementation: str, config: str, sizes: Any, seconds: float) -> dic
     elif experiment:
         chosen = implementation.removeprefix("lstm_jax_")
         train = module.build(model, sizes, experiment, chosen)
+        _benchmark.forget_peak()
         speed = _tokens_per_second(train, model, sizes, seconds, experiment.steps_per_dispatch)
     else:
         train = module.build(sizes, model.make_weights(sizes))
+        _benchmark.forget_peak()
         speed = _tokens_per_second(train, model, sizes, seconds)
     _, peak = _benchmark.resident_mb()
     return {"tokens_per_second": speed, "peak_memory_mb": peak - before}

@@ -70,13 +70,50 @@ def test_memory_is_in_huge_pages():
     assert huge > 100
 
 
-def test_a_library_without_the_setting_is_left_alone(monkeypatch):
+# MB resident, more than before, when 256 MB were taken, filled and given back; then released.
+RELEASED = """
+import ctypes, pathlib, re, runpy
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+
+def resident():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search("VmRSS:[^0-9]+([0-9]+)", status)[1]) // 1024
+
+memory = runpy.run_path("lstm_jax/memory.py")
+memory["keep_freed_memory"]()
+before = resident()
+block = library.malloc(1 << 28)
+ctypes.memset(block, 1, 1 << 28)
+library.free(ctypes.c_void_p(block))
+kept = resident()
+memory["release_freed_memory"]()
+print(kept - before, resident() - before)
+"""
+
+
+@linux
+def test_freed_memory_is_released():
+    command = [sys.executable, "-c", RELEASED]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kept, released = map(int, printed.split())
+    assert kept > 200
+    assert released < 50
+
+
+both = pytest.mark.parametrize("change", [memory.keep_freed_memory, memory.release_freed_memory])
+
+
+@both
+def test_a_library_without_the_setting_is_left_alone(change, monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "linux")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    memory.keep_freed_memory()
+    change()
 
 
-def test_other_systems_are_left_alone(monkeypatch):
+@both
+def test_other_systems_are_left_alone(change, monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     monkeypatch.delattr(memory.ctypes, "CDLL")
-    memory.keep_freed_memory()
+    change()
