@@ -1,11 +1,17 @@
-"""Losses as pure functions of predictions and targets, one value for each position."""
+"""Losses as pure functions of predictions and targets."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from lstm_jax.affine import affine
 from lstm_jax.types import Array
+
+CHUNK = 512
+"""Positions whose logits `total_cross_entropy` holds at a time; products of fewer are slower."""
 
 
 @jax.custom_vjp
@@ -42,6 +48,90 @@ def _cross_entropy_backward(residuals: tuple[Array, ...], cotangent: Array) -> t
 
 
 cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+
+
+def total_cross_entropy(
+    inputs: Float[Array, "*positions features"],
+    kernel: Float[Array, "features classes"],
+    bias: Float[Array, " classes"],
+    labels: Int[Array, "*positions"],
+    weights: Float[Array, "*positions"],
+) -> Float[Array, ""]:
+    """`sum(weights * cross_entropy(affine(inputs, kernel, bias), labels))`, without all logits.
+
+    The logits of a vocabulary are the largest array of a small language model. They are made for
+    `CHUNK` positions at a time, and where gradients are wanted each chunk's are formed at once:
+    what they are weighted with is known. So nothing is computed twice.
+
+    >>> rows = jnp.zeros((5, 2, 3)), jnp.ones((3, 4)), jnp.zeros(4)
+    >>> labels, weights = jnp.zeros((5, 2), jnp.int32), jnp.full((5, 2), 0.1)
+    >>> round(float(total_cross_entropy(*rows, labels, weights)), 6)
+    1.386294
+    """
+    total = _total if labels.size <= CHUNK else _total_by_chunks
+    return total(inputs, kernel, bias, labels, weights)
+
+
+def _total(inputs: Array, kernel: Array, bias: Array, labels: Array, weights: Array) -> Array:
+    return jnp.vdot(weights, cross_entropy(affine(inputs, kernel, bias), labels))
+
+
+@jax.custom_vjp
+def _total_by_chunks(
+    inputs: Array, kernel: Array, bias: Array, labels: Array, weights: Array
+) -> Array:
+    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
+        rows, *rest = chunk
+        return total + _total(rows, kernel, bias, *rest), None
+
+    start = jnp.zeros((), np.promote_types(kernel.dtype, np.float32))
+    return jax.lax.scan(add, start, _chunks(inputs, labels, weights))[0]
+
+
+def _chunks(inputs: Array, *others: Array) -> tuple[Array, ...]:
+    """The positions in chunks of one size, [chunks, size, ...]; what is filled up has no weight."""
+    positions = others[0].size
+    count = -(-positions // CHUNK)
+    size = -(-positions // count)
+
+    def cut(array: Array, shape: tuple[int, ...]) -> Array:
+        flat = array.reshape(-1, *shape)
+        missing = count * size - len(flat)
+        return jnp.pad(flat, [(0, missing), *[(0, 0)] * len(shape)]).reshape(count, size, *shape)
+
+    return cut(inputs, inputs.shape[-1:]), *[cut(array, ()) for array in others]
+
+
+def _total_forward(
+    inputs: Array, kernel: Array, bias: Array, labels: Array, weights: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    gradients = jax.value_and_grad(_total, argnums=(0, 1, 2, 4))
+
+    def add(sums: tuple[Array, ...], chunk: tuple[Array, ...]) -> tuple[Any, Any]:
+        rows, *rest = chunk
+        value, (d_rows, d_kernel, d_bias, d_weights) = gradients(rows, kernel, bias, *rest)
+        sums = jax.tree.map(jnp.add, sums, (value, d_kernel, d_bias))
+        return sums, (d_rows, d_weights)
+
+    start = jnp.zeros((), np.promote_types(kernel.dtype, np.float32))
+    start = start, jnp.zeros_like(kernel), jnp.zeros_like(bias)
+    sums, parts = jax.lax.scan(add, start, _chunks(inputs, labels, weights))
+    d_inputs, d_weights = (
+        part.reshape(-1, *part.shape[2:])[: labels.size].reshape(whole.shape)
+        for part, whole in zip(parts, (inputs, weights), strict=True)
+    )
+    total, d_kernel, d_bias = sums
+    return total, (d_inputs, d_kernel, d_bias, d_weights)
+
+
+def _total_backward(residuals: tuple[Array, ...], cotangent: Array) -> tuple[Array | None, ...]:
+    d_inputs, d_kernel, d_bias, d_weights = (
+        gradient * cotangent.astype(gradient.dtype) for gradient in residuals
+    )
+    return d_inputs, d_kernel, d_bias, None, d_weights
+
+
+_total_by_chunks.defvjp(_total_forward, _total_backward)
 
 
 def smoothed(

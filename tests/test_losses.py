@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from lstm_jax import losses
+from lstm_jax.affine import affine
 from tests.reference import assert_close
 
 CLASSES = 4
@@ -103,3 +104,63 @@ def test_wrong_axes_are_noticed():
         cross_entropy(logits, labels.T)
     with pytest.raises(TypeError, match="labels"):
         cross_entropy(logits, labels.astype(np.float32))
+
+
+def layer_problem(positions: int, dtype: Any = np.float32) -> tuple[jax.Array, ...]:
+    """Hidden vectors, kernel, bias, labels and a weight for each position."""
+    random = np.random.default_rng(positions)
+    arrays = (random.normal(size=shape) for shape in ((positions, 5), (5, CLASSES), (CLASSES,)))
+    inputs, kernel, bias = (jnp.asarray(array, np.float32) for array in arrays)
+    labels = jnp.asarray(random.integers(CLASSES, size=positions), np.int32)
+    weights = jnp.asarray(random.normal(size=positions), np.float32)
+    return inputs.astype(dtype), kernel, bias, labels, weights
+
+
+def total_of_all(inputs: Any, kernel: Any, bias: Any, labels: Any, weights: Any) -> Any:
+    return jnp.vdot(weights, losses.cross_entropy(affine(inputs, kernel, bias), labels))
+
+
+def with_gradients(function: Any) -> Any:
+    return jax.jit(jax.value_and_grad(function, argnums=(0, 1, 2, 4)))
+
+
+@pytest.mark.parametrize("positions", [0, 1, 8, 9, 20])
+@pytest.mark.parametrize(("dtype", "rounding"), [(np.float32, 1e-5), (jnp.bfloat16, 2e-2)])
+def test_totals_by_chunks_are_those_of_all_positions(positions, dtype, rounding, monkeypatch):
+    monkeypatch.setattr(losses, "CHUNK", 8)
+    given = layer_problem(positions, dtype)
+    expected, slopes = with_gradients(total_of_all)(*given)
+    found, found_slopes = with_gradients(losses.total_cross_entropy)(*given)
+    assert_close(losses.total_cross_entropy(*given), expected, rounding)
+    assert_close(found, expected, rounding)
+    types = [slope.dtype for slope in found_slopes]
+    assert types == [slope.dtype for slope in slopes]
+    wide = [jnp.asarray(slope, np.float32) for slope in found_slopes]
+    assert_close(wide, [jnp.asarray(slope, np.float32) for slope in slopes], rounding)
+
+
+def test_a_total_is_scaled_by_what_is_made_of_it():
+    given = layer_problem(20)
+    _, once = with_gradients(losses.total_cross_entropy)(*given)
+    _, thrice = with_gradients(lambda *given: 3 * losses.total_cross_entropy(*given))(*given)
+    assert_close(thrice, jax.tree.map(lambda slope: 3 * slope, once), 1e-6)
+
+
+def temporaries(function: Any, positions: int, classes: int) -> int:
+    """Bytes that a compiled function of a softmax takes beside its arguments and results."""
+    given = [
+        jax.ShapeDtypeStruct(shape, dtype)
+        for shape, dtype in (
+            *(((positions, 8), np.float32), ((8, classes), np.float32), ((classes,), np.float32)),
+            *(((positions,), np.int32), ((positions,), np.float32)),
+        )
+    ]
+    return jax.jit(function).lower(*given).compile().memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("change", [lambda function: function, with_gradients], ids=["", "grad"])
+def test_all_logits_are_never_held(change):
+    positions, classes = 8 * losses.CHUNK, 500
+    logits = positions * classes * 4
+    assert temporaries(change(total_of_all), positions, classes) >= logits
+    assert temporaries(change(losses.total_cross_entropy), positions, classes) < logits / 3

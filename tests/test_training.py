@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import training
+from lstm_jax import losses, training
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledBatch
 from lstm_jax.metrics import Mean
@@ -61,8 +61,12 @@ def test_the_first_state_follows_from_the_seed_and_can_be_donated(experiment):
     assert first.metrics.keys() == {"nats_per_token", "gradient_norm"}
 
 
-def test_several_steps_in_one_dispatch_give_the_bits_of_single_steps(experiment):
-    prepared = prepare(experiment)
+@pytest.mark.parametrize("chunk", [losses.CHUNK, 8], ids=["all logits", "logits by chunks"])
+def test_several_steps_in_one_dispatch_give_the_bits_of_single_steps(
+    chunk, experiment, monkeypatch
+):
+    monkeypatch.setattr(losses, "CHUNK", chunk)
+    prepared = prepare(experiment, seed=chunk)  # programs are kept by their seed
     single, reports = run(prepared, 8)
     together, together_reports = run(prepared, 8, size=4)
     assert_same(together, single)

@@ -108,10 +108,10 @@ class Classifier(nnx.Module):
     ) -> Mean:
         """Nats of each token after the first, given the outputs at those before it."""
         assert self.softmax is not None
-        nats = self.softmax.nats(outputs[:-1], tokens[1:], self.embedding.table[...])
         steps = jnp.arange(1, len(tokens), dtype=lengths.dtype)
         valid = (steps[:, None] < lengths).astype(mask.dtype) * mask
-        return Mean((nats * valid).sum(), valid.sum())
+        table = self.embedding.table[...]
+        return Mean(self.softmax.total_nats(outputs[:-1], tokens[1:], valid, table), valid.sum())
 
     def texts(
         self,

@@ -30,16 +30,18 @@ class LanguageModel(nnx.Module):
         hidden, carry = self._read(tokens, carry, key)
         return self.softmax(hidden, self.embedding.table[...]), carry
 
-    def nats(
+    def total_nats(
         self,
         tokens: Int[Array, "time batch"],
         targets: Int[Array, "time batch"],
+        weights: Float[Array, "time batch"],
         carry: tuple[Carry, ...],
         key: Key | None = None,
-    ) -> tuple[Float[Array, "time batch"], tuple[Carry, ...]]:
-        """Minus the logarithm of the probability of each target, and the carry of every layer."""
+    ) -> tuple[Float[Array, ""], tuple[Carry, ...]]:
+        """Minus the logarithms of the targets' probabilities, weighted and added up; the carry."""
         hidden, carry = self._read(tokens, carry, key)
-        return self.softmax.nats(hidden, targets, self.embedding.table[...]), carry
+        table = self.embedding.table[...]
+        return self.softmax.total_nats(hidden, targets, weights, table), carry
 
     def _read(
         self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None

@@ -1,7 +1,8 @@
 """From hidden vectors to the probabilities of tokens: three softmax layers with one interface.
 
-Each gives logits over the whole vocabulary when called, and the cost of given tokens by `nats`,
-which need not compute all logits. `table` is that of the embedding, which one of them uses.
+Each gives logits over the whole vocabulary when called, and the cost of given tokens by
+`total_nats`, which never holds all logits. `table` is that of the embedding, which one of them
+uses.
 """
 
 import functools
@@ -14,7 +15,7 @@ from jaxtyping import Float, Int
 
 from lstm_jax.affine import affine
 from lstm_jax.errors import ConfigError
-from lstm_jax.losses import cross_entropy
+from lstm_jax.losses import cross_entropy, total_cross_entropy
 from lstm_jax.types import Array
 
 
@@ -34,14 +35,16 @@ class Softmax(nnx.Module):
         del table
         return affine(hidden, self.kernel[...], self.bias[...])
 
-    def nats(
+    def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
         tokens: Int[Array, "time batch"],
+        weights: Float[Array, "time batch"],
         table: Array,
-    ) -> Float[Array, "time batch"]:
-        """Minus the logarithm of the probability of each token."""
-        return cross_entropy(self(hidden, table), tokens)
+    ) -> Float[Array, ""]:
+        """Minus the logarithms of the tokens' probabilities, weighted and added up."""
+        del table
+        return total_cross_entropy(hidden, self.kernel[...], self.bias[...], tokens, weights)
 
 
 class TiedSoftmax(nnx.Module):
@@ -58,14 +61,15 @@ class TiedSoftmax(nnx.Module):
         """The logits: inner products with the embedding of every token."""
         return affine(hidden, table.T, self.bias[...])
 
-    def nats(
+    def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
         tokens: Int[Array, "time batch"],
+        weights: Float[Array, "time batch"],
         table: Float[Array, "vocabulary hidden"],
-    ) -> Float[Array, "time batch"]:
-        """Minus the logarithm of the probability of each token."""
-        return cross_entropy(self(hidden, table), tokens)
+    ) -> Float[Array, ""]:
+        """Minus the logarithms of the tokens' probabilities, weighted and added up."""
+        return total_cross_entropy(hidden, table.T, self.bias[...], tokens, weights)
 
 
 class AdaptiveSoftmax(nnx.Module):
@@ -117,13 +121,14 @@ class AdaptiveSoftmax(nnx.Module):
             parts.append(tails[..., i : i + 1] + within)
         return jnp.concatenate(parts, axis=-1)
 
-    def nats(
+    def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
         tokens: Int[Array, "time batch"],
+        weights: Float[Array, "time batch"],
         table: Array,
-    ) -> Float[Array, "time batch"]:
-        """Minus the logarithm of the probability of each token."""
+    ) -> Float[Array, ""]:
+        """Minus the logarithms of the tokens' probabilities, weighted and added up."""
         del table
         rows, flat = hidden.reshape(-1, hidden.shape[-1]), tokens.reshape(-1)
         # Which tail a token lies in, 0 for the head.
@@ -142,7 +147,7 @@ class AdaptiveSoftmax(nnx.Module):
                 kernel[...],
                 self._room(low, high, len(flat)),
             )
-        return nats.reshape(tokens.shape)
+        return jnp.vdot(weights, nats)
 
     def _room(self, low: int, high: int, positions: int) -> int:
         """The steps for which there is room in the fast path of a tail.

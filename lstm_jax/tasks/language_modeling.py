@@ -107,9 +107,8 @@ class LanguageModeling(Task):
         """Cross entropy of a `WindowBatch`; the carry goes on unless the batch starts afresh."""
         initial = self.initial_carry(batch.inputs.shape[1])
         carry = jax.tree.map(lambda new, old: jnp.where(batch.start, new, old), initial, carry)
-        nats, carry = model.nats(batch.inputs, batch.targets, carry, key)
-        nats = nats * batch.mask
-        total, count = nats.sum(), batch.mask.sum()
+        total, carry = model.total_nats(batch.inputs, batch.targets, batch.mask, carry, key)
+        count = batch.mask.sum()
         size = batch.inputs.shape[1] if self.reduction == "sum_over_time" else count
         return total / size, Output(carry, {"nats_per_token": Mean(total, count)})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lstm_jax import losses
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import AdaptiveSoftmax, Softmax, TiedSoftmax, merge, split, structure
 from tests.reference import assert_close, call, drawn, quickly_compiled
@@ -55,29 +56,31 @@ def test_a_tied_softmax_uses_the_table_and_teaches_it():
 
 
 @each_softmax
-def test_nats_are_minus_the_logarithm_of_probabilities(build: Any) -> None:
+def test_nats_are_minus_the_logarithm_of_probabilities(build: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(losses, "CHUNK", 5)  # two chunks and a rest
     graph, params = split(drawn(build))
     hidden, table = random(1, 4, 3, HIDDEN), random(2, VOCABULARY, HIDDEN)
     weights = random(3, 4, 3)
 
-    def found(params: Any, hidden: Any, tokens: Any) -> Any:
-        nats = merge(graph, params).nats(hidden, tokens, table)
-        return (weights * nats).sum(), nats
+    def found(params: Any, hidden: Any, weights: Any, table: Any, tokens: Any) -> Any:
+        return merge(graph, params).total_nats(hidden, tokens, weights, table)
 
-    def expected(params: Any, hidden: Any, tokens: Any) -> Any:
+    def expected(params: Any, hidden: Any, weights: Any, table: Any, tokens: Any) -> Any:
         probabilities = jax.nn.softmax(merge(graph, params)(hidden, table))
         picked = jnp.take_along_axis(probabilities, tokens[..., None], axis=-1)[..., 0]
-        return -(weights * jnp.log(picked)).sum(), -jnp.log(picked)
+        return -(weights * jnp.log(picked)).sum()
 
     @quickly_compiled
     def both(*given: Any) -> Any:
-        # Their values, and their gradients by the parameters and the hidden vectors.
+        # Alone, with their gradients by the parameters, hidden vectors, weights and table.
         return [
-            jax.value_and_grad(f, argnums=(0, 1), has_aux=True)(*given) for f in (found, expected)
+            (f(*given), jax.value_and_grad(f, argnums=(0, 1, 2, 3))(*given))
+            for f in (found, expected)
         ]
 
     for tokens in TOKENS.values():
-        one, other = both(params, hidden, jnp.asarray(tokens.reshape(4, 3), jnp.int32))
+        tokens = jnp.asarray(tokens.reshape(4, 3), jnp.int32)
+        one, other = both(params, hidden, weights, table, tokens)
         assert_close(one, other, 1e-4)
 
 
