@@ -10,6 +10,8 @@ TOO_OLD := $(filter 2.% 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10,$(VERSION))
 VENV := .venv-$(VERSION)
 RUN := $(VENV)/bin/python
 QUICKSTART := runs/quickstart
+# Of the tests; each takes up to 4 GB of memory.
+PROCESSES := 2
 
 .PHONY: help quickstart test lint format test-slow test-kernel benchmark clean
 
@@ -32,7 +34,7 @@ quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it
 	@echo "    echo 'a great film' | $(RUN) -m experiments.predict --workdir=runs/sentiment"
 
 test: lint ## formatting, lint, types, then all tests but the slow proofs
-	$(RUN) -m pytest -m 'not slow' --durations=15
+	$(RUN) -m pytest -m 'not slow' --numprocesses=$(PROCESSES) --dist=worksteal --durations=15
 
 lint: $(VENV)/dev.stamp ## formatting, lint and types alone
 	$(RUN) -m ruff format --check .
