@@ -1,7 +1,7 @@
 """Which program runs the loop over time.
 
 scan     `jax.lax.scan`, compiled by XLA: everywhere, every cell
-native   a kernel in C++ for CPUs: LSTM without peepholes, GRU and SimpleRNN in float32
+native   a kernel in C++ for CPUs: LSTM without peepholes, GRU and SimpleRNN; float32, bfloat16
 cudnn    NVIDIA's for its GPUs: LSTM without peepholes in float32, no resets; not measured
 auto     native where it applies, else scan; never cudnn
 """

@@ -1,11 +1,13 @@
 """The loop over time as a kernel in C++, for CPUs.
 
 `lstm_jax/kernel` has a layer's whole forward and backward pass: the loop, and the products over
-many steps before and after it.
+many steps before and after it. It computes in float32. Arrays with a time axis, what the backward
+pass keeps of each step among them, are stored as the inputs are: in float32 or bfloat16.
 """
 
 import ctypes
 import functools
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ from lstm_jax.types import Array, Carry, Params
 
 _LIBRARY = "lib/kernel.so"
 _THREADS = "LSTM_JAX_NUM_THREADS"
+_STORED = ("float32", "bfloat16")
 
 
 class _Kind(NamedTuple):
@@ -84,9 +87,10 @@ def _library() -> ctypes.CDLL | str:
         return "lstm_jax was installed without a C++ compiler"
     try:
         library = ctypes.CDLL(str(path))
-        for name in ("forward", "backward"):
-            handler = jax.ffi.pycapsule(getattr(library, f"lstm_jax_{name}"))
-            jax.ffi.register_ffi_target(f"lstm_jax_{name}", handler, platform="cpu")
+        for name in itertools.product(("forward", "backward"), _STORED):
+            target = _target(*name)
+            handler = jax.ffi.pycapsule(getattr(library, target))
+            jax.ffi.register_ffi_target(target, handler, platform="cpu")
         library.lstm_jax_target.restype = ctypes.c_char_p
     except (OSError, AttributeError, jax.errors.JaxRuntimeError) as error:
         # Built for another version of jaxlib, or for another machine.
@@ -94,12 +98,17 @@ def _library() -> ctypes.CDLL | str:
     return library
 
 
+def _target(name: str, stored: Any) -> str:
+    """The name of a pass over sequences of a dtype, to JAX and in the library."""
+    return f"lstm_jax_{name}_{stored}"
+
+
 def why_not(cell: Cell, *arrays: Array) -> str | None:
     """Why the kernel does not run this cell on arrays like these here; None if it does."""
     if _kind(cell) is None:
         return f"the kernel has no {cell}"
-    if others := sorted({str(array.dtype) for array in arrays if array.dtype != np.float32}):
-        return f"the kernel computes in float32, not in {', '.join(others)}"
+    if others := sorted({str(array.dtype) for array in arrays} - {*_STORED}):
+        return f"the kernel stores float32 or bfloat16, not {', '.join(others)}"
     types: list[Any] = [jax.typeof(array) for array in arrays]
     if any(of.manual_axis_type.varying for of in types):
         # Its gradients would have to say which devices they vary over.
@@ -128,7 +137,7 @@ def scan(
     time, batch, features = inputs.shape
     if features != (expected := params["input_kernel"].shape[0]):
         raise ValueError(f"the inputs have {features} features, and the cell takes {expected}")
-    nothing = jnp.zeros((0,), inputs.dtype)
+    nothing = jnp.zeros((0,), np.float32)
     given = _Given(
         inputs=inputs,
         input_kernel=params["input_kernel"],
@@ -138,6 +147,8 @@ def scan(
         hidden=carry.hidden,
         cell=carry.cell if kind.has_cell else nothing,
     )
+    # The kernel has what has no time axis in float32; JAX casts the gradients back.
+    given = _Given(inputs, *(array.astype(np.float32) for array in given[1:]))
     flags = _Flags(
         lengths=jnp.zeros((0,), jnp.int32)
         if lengths is None
@@ -145,8 +156,8 @@ def scan(
         resets=jnp.zeros((0,), bool) if resets is None else jnp.broadcast_to(resets, (time, batch)),
     )
     run = functools.partial(_scan, kind, bool(reverse))
-    outputs, hidden, state = run(given, flags)
-    return outputs, type(carry)(hidden, state) if kind.has_cell else type(carry)(hidden)
+    outputs, *final = run(given, flags)
+    return outputs, type(carry)(*(a.astype(b.dtype) for a, b in zip(final, carry, strict=False)))
 
 
 class _Given(NamedTuple):
@@ -190,8 +201,10 @@ def _backward(
     kind: _Kind, reverse: bool, residuals: Any, cotangents: tuple[Any, ...]
 ) -> tuple[_Given, None]:
     wants_inputs, wants_weights, given, flags, outputs, *kept = residuals
+    dtypes = outputs.dtype, np.float32, np.float32
     cotangents = tuple(
-        jnp.zeros(c.shape, np.float32) if isinstance(c, SymbolicZero) else c for c in cotangents
+        jnp.zeros(c.shape, dtype) if isinstance(c, SymbolicZero) else c
+        for c, dtype in zip(cotangents, dtypes, strict=True)
     )
     options = kind, reverse, wants_inputs is not None, wants_weights is not None
     results = _run_backward(options, given, flags, (outputs, *kept), cotangents)
@@ -214,14 +227,15 @@ def _run_forward(
     """
     states = (*given.inputs.shape[:2], given.hidden.shape[-1])
     has_gates = keep and kind.gates > 1
-    shapes = (
-        states,
-        given.hidden.shape,
-        given.cell.shape,
-        (*states[:2], *given.bias.shape) if has_gates else (0,),
-        states if has_gates else (0,),
+    stored = functools.partial(jax.ShapeDtypeStruct, dtype=given.inputs.dtype)
+    results = (
+        stored(states),
+        jax.ShapeDtypeStruct(given.hidden.shape, np.float32),
+        jax.ShapeDtypeStruct(given.cell.shape, np.float32),
+        stored((*states[:2], *given.bias.shape) if has_gates else (0,)),
+        stored(states if has_gates else (0,)),
     )
-    return _call("lstm_jax_forward", kind, reverse, shapes, (*given, *flags))
+    return _call("forward", kind, reverse, results, (*given, *flags))
 
 
 def _run_backward(
@@ -234,24 +248,25 @@ def _run_backward(
     """Cotangents of `given`; those of the inputs and of the weights only where they are wanted."""
     kind, reverse, wants_inputs, wants_weights = options
     wanted = (wants_inputs, *(wants_weights,) * 4, True, True)
-    shapes = tuple(
-        argument.shape if is_wanted else (0,)
+    results = tuple(
+        jax.ShapeDtypeStruct(argument.shape if is_wanted else (0,), argument.dtype)
         for argument, is_wanted in zip(given, wanted, strict=True)
     )
     arguments = given.inputs, given.input_kernel, given.kernel, given.hidden, given.cell
     arguments = *arguments, *made, *cotangents, *flags
-    return _call("lstm_jax_backward", kind, reverse, shapes, arguments)
+    return _call("backward", kind, reverse, results, arguments)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3))
 def _call(
-    target: str,
+    name: str,
     kind: _Kind,
     reverse: bool,
-    shapes: tuple[tuple[int, ...], ...],
+    results: tuple[jax.ShapeDtypeStruct, ...],
     arguments: tuple[Array, ...],
 ) -> tuple[Array, ...]:
-    results = tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+    """A pass over inputs, which are the first of the arguments."""
+    target = _target(name, arguments[0].dtype)
     # Under vmap the kernel is given all members at once, in a first axis; of what they share it has
     # one element.
     call = jax.ffi.ffi_call(target, results, vmap_method="expand_dims")

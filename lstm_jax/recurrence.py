@@ -27,7 +27,8 @@ def scan(
     """Runs a cell over a batch of sequences.
 
     Matrix products are computed in the dtype of `inputs`, the arithmetic between them and the carry
-    in the dtype of the parameters; outputs have the dtype of `inputs`.
+    in the dtype of the parameters; outputs have the dtype of `inputs`. Backend "native"
+    computes all of it in float32, and rounds to the dtype of `inputs` what it stores of each step.
 
     Args:
         cell: the recurrence.

@@ -69,8 +69,8 @@ def test_a_backend_that_does_not_exist():
 def test_why_auto_is_the_scan(monkeypatch):
     peepholes = LSTM(hidden=2, peepholes=True)
     assert used_by(peepholes) == {"scan": [f"the kernel has no {peepholes}"]}
-    assert used_by(dtype=jnp.bfloat16) == {
-        "scan": ["the kernel computes in float32, not in bfloat16"]
+    assert used_by(dtype=jnp.float16) == {
+        "scan": ["the kernel stores float32 or bfloat16, not float16"]
     }
     monkeypatch.setattr(native, "why_not_built", lambda: "no compiler")
     with backend.recorded() as used:

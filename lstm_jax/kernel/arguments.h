@@ -20,36 +20,45 @@ struct Sequences {
   }
 };
 
+// A number of 16 bits: the upper half of a float. It is only stored; all arithmetic is in floats.
+struct BFloat16 {
+  uint16_t bits;
+};
+
+// Arrays with a time axis are of the type `Stored`, all others are small.
+//
 // `gates` and `saved` are what the backward pass needs of each step; null if there will be none.
+template <class Stored>
 struct Forward {
-  const float* inputs;          // [time, batch, features]
+  const Stored* inputs;         // [time, batch, features]
   const float* input_kernel;    // [features, gates * hidden]
   const float* bias;            // [gates * hidden]
   const float* kernel;          // [hidden, gates * hidden]
   const float* recurrent_bias;  // [hidden], of a GRU's candidate
   const float* hidden;          // [batch, hidden]
   const float* cell;            // [batch, hidden], of an LSTM
-  float* outputs;               // [time, batch, hidden]
+  Stored* outputs;              // [time, batch, hidden]
   float* final_hidden;          // [batch, hidden]
   float* final_cell;            // [batch, hidden]
-  float* gates;                 // [time, batch, gates * hidden]
-  float* saved;                 // [time, batch, hidden]: cell states, or a GRU's recurrent part of n
+  Stored* gates;                // [time, batch, gates * hidden]
+  Stored* saved;                // [time, batch, hidden]: cell states, or a GRU's recurrent part of n
 };
 
 // A gradient that is not wanted is null.
+template <class Stored>
 struct Backward {
-  const float* inputs;
+  const Stored* inputs;
   const float* input_kernel;
   const float* kernel;
   const float* hidden;
   const float* cell;
-  const float* outputs;
-  const float* gates;
-  const float* saved;
-  const float* d_outputs;       // [time, batch, hidden]
+  const Stored* outputs;
+  const Stored* gates;
+  const Stored* saved;
+  const Stored* d_outputs;      // [time, batch, hidden]
   const float* d_final_hidden;  // [batch, hidden]
   const float* d_final_cell;    // [batch, hidden]
-  float* d_inputs;              // [time, batch, features]
+  Stored* d_inputs;             // [time, batch, features]
   float* d_input_kernel;        // [features, gates * hidden]
   float* d_bias;                // [gates * hidden]
   float* d_kernel;              // [hidden, gates * hidden]

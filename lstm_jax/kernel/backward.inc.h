@@ -16,7 +16,7 @@ struct BackwardWorkspace {
   float* d_hidden;      // [batch, padded hidden]
   float* d_cell;        // [batch, padded hidden]
   float* sums;          // [gates * hidden]: of d_recurrent
-  float* columns;       // [rows of a chunk, vectors of a tile], of each thread
+  float* columns;       // [rows of a chunk, vectors of a tile], of each thread, for a tile at a time
   int64_t used;
 
   BackwardWorkspace(float* memory, const Sequences& s, int gates, bool same, int rank, int size) {
@@ -42,13 +42,15 @@ struct BackwardWorkspace {
 };
 
 // The state before a step: of the step taken before it, or the initial one.
-inline Vector previous(const Sequences& s, int count, int row, const float* states,
+template <class Stored>
+inline Vector previous(const Sequences& s, int count, int row, const Stored* states,
                        const float* initial, int64_t unit, int lanes) {
   if (s.reset(s.position(count), row)) return Vector{};
   const int before = s.position(count - 1);
-  const bool first = count == 0 || !s.valid(before, row);
-  const int64_t at = first ? row : static_cast<int64_t>(before) * s.batch + row;
-  return load((first ? initial : states) + at * s.hidden + unit, lanes);
+  if (count == 0 || !s.valid(before, row)) {
+    return load(initial + static_cast<int64_t>(row) * s.hidden + unit, lanes);
+  }
+  return load(states + (static_cast<int64_t>(before) * s.batch + row) * s.hidden + unit, lanes);
 }
 
 // to (+)= left^T right, for some columns; `sums` (+)= the sums of those columns. `left` is what
@@ -103,9 +105,12 @@ void for_blocks(const float* panels, Range tile, int depth, Work work) {
   });
 }
 
-// The gradients of the inputs of a chunk, for some rows of each step.
-inline void inputs_gradient(const Sequences& s, const Backward& b, const Chunk& chunk, Range rows,
-                            Range vectors, int depth, const BackwardWorkspace& workspace) {
+// The gradients of the inputs of a chunk, for some rows of each step. What is stored is no place to
+// add up blocks in: it may be rounded.
+template <class Stored>
+inline void inputs_gradient(const Sequences& s, const Backward<Stored>& b, const Chunk& chunk,
+                            Range rows, Range vectors, int depth,
+                            const BackwardWorkspace& workspace) {
   const bool whole = rows.size() == s.batch;
   for_parts(vectors, kWidth, [&](Range tile) {
     const int width = tile.size();
@@ -118,12 +123,18 @@ inline void inputs_gradient(const Sequences& s, const Backward& b, const Chunk& 
                  false, [&](Range part, const float* product) {
           for (int m = 0; m < part.size(); m++) {
             const int64_t row = static_cast<int64_t>(chunk.first) * s.batch + part.begin + m;
+            float* const sums =
+                workspace.columns + static_cast<int64_t>(part.begin + m) * width * kLanes;
             for (int n = 0; n < width; n++) {
               const int64_t column = (static_cast<int64_t>(tile.begin) + n) * kLanes;
               const int count = std::min<int>(kLanes, s.features - column);
-              float* const to = b.d_inputs + row * s.features + column;
-              const Vector sum = load(product + (m * width + n) * kLanes);
-              store(to, block.begin ? load(to, count) + sum : sum, count);
+              Vector sum = load(product + (m * width + n) * kLanes);
+              if (block.begin) sum += load(sums + n * kLanes);
+              if (block.end < depth) {
+                store(sums + n * kLanes, sum);
+              } else {
+                store(b.d_inputs + row * s.features + column, sum, count);
+              }
             }
           }
         });
@@ -132,9 +143,9 @@ inline void inputs_gradient(const Sequences& s, const Backward& b, const Chunk& 
   });
 }
 
-template <class Cell>
-void backward(const Sequences& s, const Backward& b, const Plan& plan, int rank, Barrier& barrier,
-              float* floats) {
+template <class Cell, class Stored>
+void backward(const Sequences& s, const Backward<Stored>& b, const Plan& plan, int rank,
+              Barrier& barrier, float* floats) {
   constexpr int kGates = Cell::kGates;
   const int depth = kGates * s.hidden;
   const BackwardWorkspace workspace(floats, s, kGates, Cell::kSameGradients, rank, plan.size);
@@ -225,7 +236,8 @@ void backward(const Sequences& s, const Backward& b, const Plan& plan, int rank,
       inputs_gradient(s, b, chunk, share.rows, inputs, depth, workspace);
     }
     if (weights) {
-      const float* const read = b.inputs + static_cast<int64_t>(chunk.first) * s.batch * s.features;
+      const Stored* const read =
+          b.inputs + static_cast<int64_t>(chunk.first) * s.batch * s.features;
       float* const hidden = workspace.packed + static_cast<int64_t>(rows) * s.features;
       pack_left(read, s.features, rows, rank, plan.size, workspace.packed);
       pack_left(workspace.hidden, s.hidden, rows, rank, plan.size, hidden);

@@ -166,12 +166,23 @@ int gates_of(Kind kind) {
   }
 }
 
-void run_forward(const Loops& loops, Kind kind, const std::vector<Member<Forward>>& members) {
-  run<Forward>(kind, members, {loops.forward_workspace, loops.forward});
+template <class Stored>
+void run_forward(const Loops& loops, Kind kind,
+                 const std::vector<Member<Forward<Stored>>>& members) {
+  const Passes<Stored>& passes = loops;
+  run<Forward<Stored>>(kind, members, {passes.forward_workspace, passes.forward});
 }
 
-void run_backward(const Loops& loops, Kind kind, const std::vector<Member<Backward>>& members) {
-  run<Backward>(kind, members, {loops.backward_workspace, loops.backward});
+template <class Stored>
+void run_backward(const Loops& loops, Kind kind,
+                  const std::vector<Member<Backward<Stored>>>& members) {
+  const Passes<Stored>& passes = loops;
+  run<Backward<Stored>>(kind, members, {passes.backward_workspace, passes.backward});
 }
+
+template void run_forward(const Loops&, Kind, const std::vector<Member<Forward<float>>>&);
+template void run_forward(const Loops&, Kind, const std::vector<Member<Forward<BFloat16>>>&);
+template void run_backward(const Loops&, Kind, const std::vector<Member<Backward<float>>>&);
+template void run_backward(const Loops&, Kind, const std::vector<Member<Backward<BFloat16>>>&);
 
 }  // namespace lstm_jax

@@ -21,7 +21,11 @@ struct Member {
 
 // The members are of the same sizes, and some of what they read may be the same array.
 // Throws std::bad_alloc.
-void run_forward(const Loops& loops, Kind kind, const std::vector<Member<Forward>>& members);
-void run_backward(const Loops& loops, Kind kind, const std::vector<Member<Backward>>& members);
+template <class Stored>
+void run_forward(const Loops& loops, Kind kind,
+                 const std::vector<Member<Forward<Stored>>>& members);
+template <class Stored>
+void run_backward(const Loops& loops, Kind kind,
+                  const std::vector<Member<Backward<Stored>>>& members);
 
 }  // namespace lstm_jax

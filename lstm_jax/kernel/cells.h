@@ -4,6 +4,7 @@
 #pragma once
 
 #include "arguments.h"
+#include "bfloat16.h"
 #include "vector.h"
 
 namespace LSTM_JAX_TARGET {
@@ -29,7 +30,8 @@ struct Lstm {
   static constexpr bool kSameGradients = true;
 
   // `projected` is the inputs' part of each gate with its bias, `recurrent` the hidden state's.
-  static void forward(const Forward& f, const Place& at, const Vector* projected,
+  template <class Stored>
+  static void forward(const Forward<Stored>& f, const Place& at, const Vector* projected,
                       const Vector* recurrent, Vector& h, Vector& c) {
     const Vector i = sigmoid(projected[0] + recurrent[0]);
     const Vector forget = sigmoid(projected[1] + recurrent[1]);
@@ -38,22 +40,23 @@ struct Lstm {
     c = forget * c + i * g;
     h = o * tanh(c);
     if (f.gates) {
-      store(f.gates + at.gate(kGates, 0), i, at.count);
-      store(f.gates + at.gate(kGates, 1), forget, at.count);
+      store_gate(f.gates + at.gate(kGates, 0), i, at.count);
+      store_gate(f.gates + at.gate(kGates, 1), forget, at.count);
       store(f.gates + at.gate(kGates, 2), g, at.count);
-      store(f.gates + at.gate(kGates, 3), o, at.count);
+      store_gate(f.gates + at.gate(kGates, 3), o, at.count);
       store(f.saved + at.state(), c, at.count);
     }
   }
 
   // `d_projected` and `d_recurrent` are the gradients of the gates' two parts. `dh` becomes what
   // reaches the hidden state before the step by another way, `dc` what reaches the cell.
-  static void backward(const Backward& b, const Place& at, Vector previous_cell, Vector, Vector& dh,
-                       Vector& dc, Vector* d_projected, Vector*) {
-    const Vector i = load(b.gates + at.gate(kGates, 0), at.count);
-    const Vector f = load(b.gates + at.gate(kGates, 1), at.count);
+  template <class Stored>
+  static void backward(const Backward<Stored>& b, const Place& at, Vector previous_cell, Vector,
+                       Vector& dh, Vector& dc, Vector* d_projected, Vector*) {
+    const Vector i = load_gate(b.gates + at.gate(kGates, 0), at.count);
+    const Vector f = load_gate(b.gates + at.gate(kGates, 1), at.count);
     const Vector g = load(b.gates + at.gate(kGates, 2), at.count);
-    const Vector o = load(b.gates + at.gate(kGates, 3), at.count);
+    const Vector o = load_gate(b.gates + at.gate(kGates, 3), at.count);
     const Vector squashed = tanh(load(b.saved + at.state(), at.count));
     dc += dh * o * (1.0f - squashed * squashed);
     d_projected[0] = dc * g * i * (1.0f - i);
@@ -71,7 +74,8 @@ struct Gru {
   static constexpr bool kCell = false;
   static constexpr bool kSameGradients = false;
 
-  static void forward(const Forward& f, const Place& at, const Vector* projected,
+  template <class Stored>
+  static void forward(const Forward<Stored>& f, const Place& at, const Vector* projected,
                       const Vector* recurrent, Vector& h, Vector&) {
     const Vector r = sigmoid(projected[0] + recurrent[0]);
     const Vector z = sigmoid(projected[1] + recurrent[1]);
@@ -79,17 +83,18 @@ struct Gru {
     const Vector n = tanh(projected[2] + r * q);
     h = (1.0f - z) * n + z * h;
     if (f.gates) {
-      store(f.gates + at.gate(kGates, 0), r, at.count);
-      store(f.gates + at.gate(kGates, 1), z, at.count);
+      store_gate(f.gates + at.gate(kGates, 0), r, at.count);
+      store_gate(f.gates + at.gate(kGates, 1), z, at.count);
       store(f.gates + at.gate(kGates, 2), n, at.count);
       store(f.saved + at.state(), q, at.count);
     }
   }
 
-  static void backward(const Backward& b, const Place& at, Vector, Vector previous_hidden,
+  template <class Stored>
+  static void backward(const Backward<Stored>& b, const Place& at, Vector, Vector previous_hidden,
                        Vector& dh, Vector&, Vector* d_projected, Vector* d_recurrent) {
-    const Vector r = load(b.gates + at.gate(kGates, 0), at.count);
-    const Vector z = load(b.gates + at.gate(kGates, 1), at.count);
+    const Vector r = load_gate(b.gates + at.gate(kGates, 0), at.count);
+    const Vector z = load_gate(b.gates + at.gate(kGates, 1), at.count);
     const Vector n = load(b.gates + at.gate(kGates, 2), at.count);
     const Vector q = load(b.saved + at.state(), at.count);
     const Vector dn = dh * (1.0f - z) * (1.0f - n * n);
@@ -108,15 +113,17 @@ struct Simple {
   static constexpr bool kCell = false;
   static constexpr bool kSameGradients = true;
 
-  static void forward(const Forward&, const Place&, const Vector* projected,
+  template <class Stored>
+  static void forward(const Forward<Stored>&, const Place&, const Vector* projected,
                       const Vector* recurrent, Vector& h, Vector&) {
     const Vector z = projected[0] + recurrent[0];
     // A NaN is not less than zero, and stays.
     h = kRelu ? (z < 0.0f ? Vector{} : z) : tanh(z);
   }
 
-  static void backward(const Backward& b, const Place& at, Vector, Vector, Vector& dh, Vector&,
-                       Vector* d_projected, Vector*) {
+  template <class Stored>
+  static void backward(const Backward<Stored>& b, const Place& at, Vector, Vector, Vector& dh,
+                       Vector&, Vector* d_projected, Vector*) {
     const Vector h = load(b.outputs + at.state(), at.count);
     d_projected[0] = kRelu ? (h > 0.0f ? dh : Vector{}) : dh * (1.0f - h * h);
     dh = Vector{};

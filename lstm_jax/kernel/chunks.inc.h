@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cells.h"
 #include "loops.h"
@@ -61,6 +62,10 @@ class Share {
   const int all_, first_, end_;
   const Range units_;
 };
+
+// Whether numbers stored so are made floats before they are a left matrix of products.
+template <class Stored>
+constexpr bool kWidens = !std::is_same_v<Stored, float>;
 
 // Hands out parts of the memory of a call, each at the beginning of a line of the cache.
 class Arena {

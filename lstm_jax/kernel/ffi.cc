@@ -2,6 +2,7 @@
 
 #include <new>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "calls.h"
@@ -14,7 +15,25 @@ namespace ffi = xla::ffi;
 namespace {
 
 using Floats = ffi::Buffer<ffi::F32>;
-using Result = ffi::ResultBuffer<ffi::F32>;
+using Lengths = ffi::Buffer<ffi::S32>;
+using Resets = ffi::Buffer<ffi::PRED>;
+// An array with a time axis.
+template <class Stored>
+using Series = ffi::Buffer<std::is_same_v<Stored, float> ? ffi::F32 : ffi::BF16>;
+template <class Buffer>
+using Result = ffi::Result<Buffer>;
+
+template <class Number>
+Number* numbers(Number* data) {
+  return data;
+}
+
+// XLA has no type of its own for these.
+BFloat16* numbers(uint16_t* data) { return reinterpret_cast<BFloat16*>(data); }
+
+constexpr char kKind[] = "kind", kReverse[] = "reverse";
+using Number = ffi::Attr<int32_t, kKind>;
+using Reverse = ffi::Attr<bool, kReverse>;
 
 // The problem that one call is given: sizes, and what each member of it reads and writes.
 //
@@ -26,8 +45,9 @@ class Call {
  public:
   ffi::Error error = ffi::Error::Success();
 
-  Call(int32_t number, bool reverse, Floats& inputs, Floats& hidden, Result& final_hidden,
-       ffi::Buffer<ffi::S32>& lengths, ffi::Buffer<ffi::PRED>& resets)
+  template <class Inputs>
+  Call(int32_t number, bool reverse, Inputs& inputs, Floats& hidden, Result<Floats>& final_hidden,
+       Lengths& lengths, Resets& resets)
       : kind_(static_cast<Kind>(number)) {
     const auto shape = inputs.dimensions(), start = hidden.dimensions();
     const auto result = final_hidden->dimensions();
@@ -68,15 +88,15 @@ class Call {
   }
 
   // The same, of one that this call makes.
-  template <class Field>
-  void give(const char* name, Result& result, int64_t elements, Field field) {
+  template <class Buffer, class Field>
+  void give(const char* name, Result<Buffer>& result, int64_t elements, Field field) {
     prefer_huge_pages(result->untyped_data(), result->size_bytes());
     give(name, *result, elements, field);
   }
 
   // The same, where it may be left out.
-  template <class Field>
-  void give_or_none(const char* name, Result& result, int64_t elements, Field field) {
+  template <class Buffer, class Field>
+  void give_or_none(const char* name, Result<Buffer>& result, int64_t elements, Field field) {
     if (result->element_count()) give(name, result, elements, field);
   }
 
@@ -123,7 +143,7 @@ class Call {
       for (size_t axis = count; axis-- > 0; rest /= axes_[axis], step *= shape[axis]) {
         if (shape[axis] > 1) offset += rest % axes_[axis] * step;
       }
-      part(members_[m]).*field = buffer.typed_data() + offset;
+      part(members_[m]).*field = numbers(buffer.typed_data()) + offset;
     }
   }
 
@@ -133,11 +153,14 @@ class Call {
   }
 };
 
-ffi::Error forward(int32_t kind, bool reverse, Floats inputs, Floats input_kernel, Floats bias,
-                   Floats kernel, Floats recurrent_bias, Floats hidden, Floats cell,
-                   ffi::Buffer<ffi::S32> lengths, ffi::Buffer<ffi::PRED> resets, Result outputs,
-                   Result final_hidden, Result final_cell, Result gates, Result saved) {
-  Call<Forward> call(kind, reverse, inputs, hidden, final_hidden, lengths, resets);
+template <class Stored>
+ffi::Error forward(Number kind, Reverse reverse, Series<Stored> inputs, Floats input_kernel,
+                   Floats bias, Floats kernel, Floats recurrent_bias, Floats hidden, Floats cell,
+                   Lengths lengths, Resets resets, Result<Series<Stored>> outputs,
+                   Result<Floats> final_hidden, Result<Floats> final_cell,
+                   Result<Series<Stored>> gates, Result<Series<Stored>> saved) {
+  using Forward = Forward<Stored>;
+  Call<Forward> call(*kind, *reverse, inputs, hidden, final_hidden, lengths, resets);
   const int64_t cell_state = call.is(Kind::kLstm) * call.state();
   const int64_t recurrent_biases = call.is(Kind::kGru) * call.hidden();
   call.give("inputs", inputs, call.inputs(), &Forward::inputs);
@@ -152,16 +175,20 @@ ffi::Error forward(int32_t kind, bool reverse, Floats inputs, Floats input_kerne
   call.give("final_cell", final_cell, cell_state, &Forward::final_cell);
   call.give_or_none("gates", gates, call.states() * call.gates(), &Forward::gates);
   call.give_or_none("saved", saved, call.states(), &Forward::saved);
-  return call.run(run_forward);
+  return call.run(run_forward<Stored>);
 }
 
-ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kernel, Floats kernel,
-                    Floats hidden, Floats cell, Floats outputs, Floats gates, Floats saved,
-                    Floats d_outputs, Floats d_final_hidden, Floats d_final_cell,
-                    ffi::Buffer<ffi::S32> lengths, ffi::Buffer<ffi::PRED> resets, Result d_inputs,
-                    Result d_input_kernel, Result d_bias, Result d_kernel, Result d_recurrent_bias,
-                    Result d_hidden, Result d_cell) {
-  Call<Backward> call(kind, reverse, inputs, hidden, d_hidden, lengths, resets);
+template <class Stored>
+ffi::Error backward(Number kind, Reverse reverse, Series<Stored> inputs, Floats input_kernel,
+                    Floats kernel, Floats hidden, Floats cell, Series<Stored> outputs,
+                    Series<Stored> gates, Series<Stored> saved, Series<Stored> d_outputs,
+                    Floats d_final_hidden, Floats d_final_cell, Lengths lengths, Resets resets,
+                    Result<Series<Stored>> d_inputs, Result<Floats> d_input_kernel,
+                    Result<Floats> d_bias, Result<Floats> d_kernel,
+                    Result<Floats> d_recurrent_bias, Result<Floats> d_hidden,
+                    Result<Floats> d_cell) {
+  using Backward = Backward<Stored>;
+  Call<Backward> call(*kind, *reverse, inputs, hidden, d_hidden, lengths, resets);
   const bool keeps = call.gates() > 1;
   const int64_t cell_state = call.is(Kind::kLstm) * call.state();
   call.give("inputs", inputs, call.inputs(), &Backward::inputs);
@@ -184,7 +211,7 @@ ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kern
                     &Backward::d_recurrent_bias);
   call.give("d_hidden", d_hidden, call.state(), &Backward::d_hidden);
   call.give("d_cell", d_cell, cell_state, &Backward::d_cell);
-  return call.run(run_backward);
+  return call.run(run_backward<Stored>);
 }
 
 }  // namespace
@@ -192,51 +219,11 @@ ffi::Error backward(int32_t kind, bool reverse, Floats inputs, Floats input_kern
 
 #pragma GCC visibility push(default)
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    lstm_jax_forward, lstm_jax::forward,
-    xla::ffi::Ffi::Bind()
-        .Attr<int32_t>("kind")
-        .Attr<bool>("reverse")
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<xla::ffi::Buffer<xla::ffi::S32>>()
-        .Arg<xla::ffi::Buffer<xla::ffi::PRED>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    lstm_jax_backward, lstm_jax::backward,
-    xla::ffi::Ffi::Bind()
-        .Attr<int32_t>("kind")
-        .Attr<bool>("reverse")
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<lstm_jax::Floats>()
-        .Arg<xla::ffi::Buffer<xla::ffi::S32>>()
-        .Arg<xla::ffi::Buffer<xla::ffi::PRED>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>()
-        .Ret<xla::ffi::Buffer<xla::ffi::F32>>());
+// Each is bound as its function's arguments say.
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_forward_float32, lstm_jax::forward<float>);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_forward_bfloat16, lstm_jax::forward<lstm_jax::BFloat16>);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_float32, lstm_jax::backward<float>);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_bfloat16, lstm_jax::backward<lstm_jax::BFloat16>);
 
 extern "C" const char* lstm_jax_target() { return lstm_jax::all_loops().back()->name; }
 

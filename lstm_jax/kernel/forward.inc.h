@@ -6,8 +6,9 @@
 namespace LSTM_JAX_TARGET {
 
 struct ForwardWorkspace {
-  int steps;     // of a chunk
-  int64_t rows;  // of a chunk
+  int steps;      // of a chunk
+  int64_t rows;   // of a chunk
+  float* inputs;  // [rows of a chunk, features], where they are not stored as floats
   float* input_panels;
   float* panels;
   float* projected;  // [vectors of units, rows of a chunk, gates, lanes], by tiles
@@ -15,11 +16,12 @@ struct ForwardWorkspace {
   float* cells;      // [batch, padded hidden]
   int64_t used;
 
-  ForwardWorkspace(float* memory, const Sequences& s, int gates) {
+  ForwardWorkspace(float* memory, const Sequences& s, int gates, bool widens) {
     Arena arena(memory);
     const int64_t wide = padded(s.hidden);
     steps = chunk_steps(s);
     rows = static_cast<int64_t>(steps) * s.batch;
+    inputs = widens ? arena.take(rows * s.features) : nullptr;
     input_panels = arena.take(wide * gates * s.features);
     panels = arena.take(wide * gates * s.hidden);
     projected = arena.take(wide * gates * rows);
@@ -29,9 +31,30 @@ struct ForwardWorkspace {
   }
 };
 
+// The inputs of a chunk as floats, the left matrix of products: themselves, or a copy.
+template <class Stored>
+inline const float* chunk_inputs(const Sequences& s, const Stored* inputs, const Chunk& chunk,
+                                 const Plan& plan, int rank, Barrier& barrier, float* copy) {
+  inputs += static_cast<int64_t>(chunk.first) * s.batch * s.features;
+  if constexpr (!kWidens<Stored>) {
+    return inputs;
+  } else {
+    // By rows a thread reads those alone that it has copied.
+    const int rows = chunk.steps() * s.batch, together = plan.by_rows ? s.batch : rows;
+    const Range own = part({0, together}, rank, plan.size);
+    const int64_t size = static_cast<int64_t>(own.size()) * s.features;
+    for (int row = own.begin; row < rows; row += together) {
+      widen(inputs + static_cast<int64_t>(row) * s.features, size,
+            copy + static_cast<int64_t>(row) * s.features);
+    }
+    if (!plan.by_rows) barrier.wait();
+    return copy;
+  }
+}
+
 // The inputs' part of the gates, for the rows and units of a share.
 template <int kGates, int kUnits>
-void project(const Sequences& s, const Forward& f, const Share& share, const Chunk& chunk,
+void project(const Sequences& s, const float* inputs, const Share& share, const Chunk& chunk,
              const ForwardWorkspace& workspace) {
   const bool whole = share.rows.size() == s.batch;  // Then all rows of the chunk lie in a row.
   share.each([&](Range units) {
@@ -43,10 +66,9 @@ void project(const Sequences& s, const Forward& f, const Share& share, const Chu
         const Range rows = whole ? Range{0, chunk.steps() * s.batch}
                                  : Range{before + share.rows.begin, before + share.rows.end};
         for_parts(rows, kRows, [&](Range part) {
-          const int64_t row = static_cast<int64_t>(chunk.first) * s.batch + part.begin;
           const float* const panel = workspace.input_panels + offset * s.features;
-          product_of(part.size(), width)(f.inputs + row * s.features, s.features, 1, panel,
-                                         s.features,
+          product_of(part.size(), width)(inputs + static_cast<int64_t>(part.begin) * s.features,
+                                         s.features, 1, panel, s.features,
                                          workspace.projected + offset * workspace.rows +
                                              static_cast<int64_t>(part.begin) * width * kLanes,
                                          panel);
@@ -56,12 +78,12 @@ void project(const Sequences& s, const Forward& f, const Share& share, const Chu
   });
 }
 
-template <class Cell>
-void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, Barrier& barrier,
+template <class Cell, class Stored>
+void forward(const Sequences& s, const Forward<Stored>& f, const Plan& plan, int rank, Barrier& barrier,
              float* floats) {
   constexpr int kGates = Cell::kGates;
   constexpr int kUnits = kWidth / kGates;  // Vectors of units in a tile; all their gates are in it.
-  const ForwardWorkspace workspace(floats, s, kGates);
+  const ForwardWorkspace workspace(floats, s, kGates, kWidens<Stored>);
   const Share share(plan, s, rank);
   const int64_t stride = padded(s.hidden);
 
@@ -78,7 +100,9 @@ void forward(const Sequences& s, const Forward& f, const Plan& plan, int rank, B
 
   for (int begin = 0; begin < s.time; begin += workspace.steps) {
     const Chunk chunk(s, begin, workspace.steps);
-    project<kGates, kUnits>(s, f, share, chunk, workspace);
+    const float* const inputs =
+        chunk_inputs(s, f.inputs, chunk, plan, rank, barrier, workspace.inputs);
+    project<kGates, kUnits>(s, inputs, share, chunk, workspace);
     for (int count = chunk.begin; count < chunk.end; count++) {
       const int t = s.position(count);
       const float* const before = workspace.hidden[count % 2];

@@ -15,15 +15,20 @@ struct Plan {
                  // every step.
 };
 
-struct Loops {
-  const char* name;
+// The loops over arrays of one type.
+template <class Stored>
+struct Passes {
   // Floats of memory that the threads of a call share.
   int64_t (*forward_workspace)(Kind, const Sequences&, const Plan&);
   int64_t (*backward_workspace)(Kind, const Sequences&, const Plan&);
-  void (*forward)(Kind, const Sequences&, const Forward&, const Plan&, int rank, Barrier&,
+  void (*forward)(Kind, const Sequences&, const Forward<Stored>&, const Plan&, int rank, Barrier&,
                   float* workspace);
-  void (*backward)(Kind, const Sequences&, const Backward&, const Plan&, int rank, Barrier&,
+  void (*backward)(Kind, const Sequences&, const Backward<Stored>&, const Plan&, int rank, Barrier&,
                    float* workspace);
+};
+
+struct Loops : Passes<float>, Passes<BFloat16> {
+  const char* name;
 };
 
 // Those for the instruction sets this machine has, the widest last.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "bfloat16.h"
 #include "vector.h"
 
 namespace LSTM_JAX_TARGET {
@@ -158,7 +159,8 @@ inline void pack_transposed(const float* kernel, int depth, int columns, Range v
 // The transpose of [rows, columns] as the left matrix of products: of the tile of kRows columns or
 // fewer that begins at column c, row k holds from[k][c ...]. It begins at c * rows. Thread `rank`
 // of `size` packs its share of the tiles.
-inline void pack_left(const float* from, int columns, int rows, int rank, int size, float* to) {
+template <class Stored>
+inline void pack_left(const Stored* from, int columns, int rows, int rank, int size, float* to) {
   const Range whole{0, columns};
   const int tiles = parts_of(whole, kRows);
   const Range own = part({0, tiles}, rank, size);
@@ -166,7 +168,7 @@ inline void pack_left(const float* from, int columns, int rows, int rank, int si
     for (int index = own.begin; index < own.end; index++) {
       const Range tile = part(whole, index, tiles);
       float* const at = to + static_cast<int64_t>(tile.begin) * rows + row * tile.size();
-      for (int m = 0; m < tile.size(); m++) at[m] = from[tile.begin + m];
+      for (int m = 0; m < tile.size(); m++) at[m] = widen(from[tile.begin + m]);
     }
     from += columns;
   }

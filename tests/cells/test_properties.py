@@ -230,6 +230,8 @@ def test_a_training_loop_is_traced_once(cell):
     assert len(reference.traces) - already <= 1
 
 
+@pytest.mark.usefixtures("precision")
+@every_backend
 @every_cell
 def test_bfloat16_inputs(cell):
     given = problem(cell)
