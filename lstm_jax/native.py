@@ -56,6 +56,13 @@ def why_not_built() -> str | None:
     return library if isinstance(library, str) else None
 
 
+def instruction_set() -> str:
+    """What the kernel uses of this machine; each rounds in a way of its own."""
+    library = _library()
+    assert not isinstance(library, str)
+    return library.lstm_jax_target().decode().removeprefix("lstm_jax_")
+
+
 def describe() -> str:
     """The instruction set the kernel uses here, and how many threads it may use.
 
@@ -71,8 +78,7 @@ def describe() -> str:
     if not given.isdecimal() or int(given) < 1:
         raise ConfigError(f"{_THREADS} must be a number of at least 1, not {given!r}")
     threads = library.lstm_jax_thread_limit()
-    target = library.lstm_jax_target().decode().removeprefix("lstm_jax_")
-    return f"{target}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{instruction_set()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 @functools.cache

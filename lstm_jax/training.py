@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from lstm_jax import backend
+from lstm_jax import backend, native
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     train_steps: "TrainSteps"
     eval_step: "EvalStep"
     backend: str
-    """What the loops over time are compiled for."""
+    """What the loops over time are compiled for, with the kernel's instruction set."""
     notes: str
     """What is to be said of them before the first step, a line or more."""
 
@@ -105,9 +105,17 @@ def prepare(
     if origin is not None and origin.params is not None:
         notes.insert(0, describe_adopted(state.params, origin))
     eval_step = make_eval_step(task, graph)
-    named = " and ".join(sorted(used))
+    named = (f"native {native.instruction_set()}" if name == "native" else name for name in used)
     release_freed_memory()
-    return Prepared(vocabulary, dataset, state, train_steps, eval_step, named, "\n".join(notes))
+    return Prepared(
+        vocabulary,
+        dataset,
+        state,
+        train_steps,
+        eval_step,
+        " and ".join(sorted(named)),
+        "\n".join(notes),
+    )
 
 
 def init_state(

@@ -140,7 +140,9 @@ def test_how_many_threads_is_told_and_set(monkeypatch):
 
 
 @needs_kernel
-def test_a_run_says_and_keeps_its_backend_and_is_told_of_another(text, tmp_path, capsys):
+def test_a_run_says_and_keeps_its_backend_and_is_told_of_another(
+    text, tmp_path, capsys, monkeypatch
+):
     def train(name, **changes):
         with backend.use(name):
             run = lstm_jax.train(tiny(text, **changes), tmp_path)
@@ -153,8 +155,12 @@ def test_a_run_says_and_keeps_its_backend_and_is_told_of_another(text, tmp_path,
     assert "backend: scan\n" in told
     assert "so far the backend was" not in told
     kept, told = train("auto", steps=12)
-    assert kept == "native"
+    assert kept == f"native {native.instruction_set()}"
     assert f"backend: native ({native.describe()})\n" in told
     assert "so far the backend was scan: " in told
     kept, told = train("auto", steps=15)
     assert "so far the backend was" not in told
+    monkeypatch.setattr(native, "instruction_set", lambda: "other")
+    kept, told = train("auto", steps=18)
+    assert "so far the backend was native " in told
+    assert kept == "native other"
