@@ -11,37 +11,50 @@
 
 namespace LSTM_JAX_TARGET {
 
-// A tile has kRows rows of the left matrix times kWidth vectors of the right one: its sums, the
-// vectors and one number fill the registers.
-constexpr int kRows = LSTM_JAX_REGISTERS == 32 ? 6 : 3;
+// A tile has kRows rows of the left matrix times kWidth vectors of the right one. Its sums are formed
+// a strip of kStrip vectors at a time: those of a strip, its vectors and one number fill the
+// registers.
+constexpr int kRows = 6;
 constexpr int kWidth = 4;
+constexpr int kStrip = LSTM_JAX_REGISTERS == 32 ? 4 : 2;
 
 // Floats in a line of the cache.
 constexpr int kLine = 16;
 
-// sums[m][n] = sum over k of a[m][k] panel[k][n], for M rows and N vectors. Numbers of `a` are
-// `row` apart from row to row, and `step` from one k to the next. Meanwhile as many lines as there
-// are rows in the panel are fetched from `ahead`.
-template <int M, int N>
-void product(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
-             float* sums, const float* ahead) {
-  Vector sum[M][N] = {};
+// sums[m][n] = sum over k of a[m][k] panel[k][n], for M rows and `kSize` of N vectors. Numbers of `a`
+// are `row` apart from row to row, and `step` from one k to the next. Meanwhile as many lines as
+// there are rows in the panel are fetched from `ahead`.
+template <int M, int N, int kSize>
+inline void strip(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
+                  float* sums, const float* ahead) {
+  Vector sum[M][kSize] = {};
   for (int64_t k = 0; k < depth; k++) {
-    __builtin_prefetch(ahead + k * kLine, 0, 2);
-    Vector w[N];
+    if (ahead) __builtin_prefetch(ahead + k * kLine, 0, 2);
+    Vector w[kSize];
 #pragma GCC unroll 8
-    for (int n = 0; n < N; n++) w[n] = load(panel + (k * N + n) * kLanes);
+    for (int n = 0; n < kSize; n++) w[n] = load(panel + (k * N + n) * kLanes);
 #pragma GCC unroll 8
     for (int m = 0; m < M; m++) {
       const Vector x = fill(a[m * row + k * step]);
 #pragma GCC unroll 8
-      for (int n = 0; n < N; n++) sum[m][n] += x * w[n];
+      for (int n = 0; n < kSize; n++) sum[m][n] += x * w[n];
     }
   }
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 8
-    for (int n = 0; n < N; n++) store(sums + (m * N + n) * kLanes, sum[m][n]);
+    for (int n = 0; n < kSize; n++) store(sums + (m * N + n) * kLanes, sum[m][n]);
+  }
+}
+
+// The same for all N vectors.
+template <int M, int N>
+void product(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
+             float* sums, const float* ahead) {
+  strip<M, N, std::min(N, kStrip)>(a, row, step, panel, depth, sums, ahead);
+  if constexpr (N > kStrip) {
+    strip<M, N, N - kStrip>(a, row, step, panel + kStrip * kLanes, depth, sums + kStrip * kLanes,
+                            nullptr);
   }
 }
 
@@ -50,10 +63,7 @@ using Product = void (*)(const float*, int64_t, int64_t, const float*, int64_t, 
 
 template <int N>
 constexpr Product kProducts[] = {product<1, N>, product<2, N>, product<3, N>,
-#if LSTM_JAX_REGISTERS == 32
-                                 product<4, N>, product<5, N>, product<6, N>,
-#endif
-};
+                                 product<4, N>, product<5, N>, product<6, N>};
 
 inline Product product_of(int rows, int width) {
   switch (width) {
