@@ -13,10 +13,10 @@ QUICKSTART := runs/quickstart
 # Of the tests; each takes up to 4 GB of memory.
 PROCESSES := 2
 
-.PHONY: help quickstart test lint format test-slow test-kernel benchmark clean
+.PHONY: help quickstart test lint format test-slow test-kernel test-kernel-arm64 benchmark clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it write (needs no data)
 	$(RUN) -m experiments.train --config=configs/quickstart.py --workdir=$(QUICKSTART)
@@ -48,12 +48,25 @@ format: $(VENV)/dev.stamp ## rewrite the files as `make lint` wants them
 test-slow: $(VENV)/dev.stamp ## the slow proofs: runs killed at many random instants, and the like
 	$(RUN) -m pytest -m slow --durations=15
 
+CHECKS = $(VENV)/bin/cmake -S lstm_jax/kernel -DLSTM_JAX_CHECKS=ON -DPython_EXECUTABLE=$(abspath $(RUN))
+
 test-kernel: $(VENV)/dev.stamp ## the native kernel's own checks under sanitizers of memory, arithmetic and threads
 	for each in address,undefined thread; do \
-		$(VENV)/bin/cmake -S lstm_jax/kernel -B build/$$each -DLSTM_JAX_SANITIZE=$$each \
-			-DPython_EXECUTABLE=$(abspath $(RUN)) && \
+		$(CHECKS) -B build/$$each -DLSTM_JAX_SANITIZE=$$each && \
 		$(VENV)/bin/cmake --build build/$$each && build/$$each/kernel || exit 1; \
 	done
+
+# As installed by Debian's packages g++-aarch64-linux-gnu and qemu-user-static.
+ARM64 := aarch64-linux-gnu
+ARM64_RUN := qemu-aarch64-static -L /usr/$(ARM64)
+
+test-kernel-arm64: $(VENV)/dev.stamp ## compile the kernel for arm64, and compare with this machine what it computes in an emulator
+	$(CHECKS) -B build/checks && $(VENV)/bin/cmake --build build/checks
+	$(CHECKS) -B build/$(ARM64) -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+		-DCMAKE_CXX_COMPILER=$(ARM64)-g++
+	$(VENV)/bin/cmake --build build/$(ARM64)
+	build/checks/kernel write build/checks/computed
+	$(ARM64_RUN) build/$(ARM64)/kernel compare build/checks/computed
 
 benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, Haiku and PyTorch
 	$(RUN) scripts/benchmark_recurrence.py

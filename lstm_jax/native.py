@@ -24,6 +24,7 @@ from lstm_jax.types import Array, Carry, Params
 
 _LIBRARY = "lib/kernel.so"
 _THREADS = "LSTM_JAX_NUM_THREADS"
+_INSTRUCTION_SET = "LSTM_JAX_INSTRUCTION_SET"
 _STORED = ("float32", "bfloat16")
 
 
@@ -51,16 +52,30 @@ def _kind(cell: Cell) -> _Kind | None:
 
 
 def why_not_built() -> str | None:
-    """Why the kernel cannot be used on this machine; None if it can."""
-    library = _library()
-    return library if isinstance(library, str) else None
+    """Why the kernel cannot be used on this machine; None if it can.
+
+    Raises:
+        ConfigError: LSTM_JAX_INSTRUCTION_SET names none that this machine has.
+    """
+    kernel = _kernel()
+    return kernel if isinstance(kernel, str) else None
+
+
+def instruction_sets() -> list[str]:
+    """Those that the kernel is compiled for and this machine has, the widest last."""
+    kernel = _kernel()
+    return [] if isinstance(kernel, str) else _names(kernel.library)
 
 
 def instruction_set() -> str:
-    """What the kernel uses of this machine; each rounds in a way of its own."""
-    library = _library()
-    assert not isinstance(library, str)
-    return library.lstm_jax_target().decode().removeprefix("lstm_jax_")
+    """The one that the kernel uses; each rounds in a way of its own.
+
+    The widest one, unless the environment variable LSTM_JAX_INSTRUCTION_SET named another when the
+    kernel was first used: to compare speeds, or the rounding of a machine that has no wider one.
+    """
+    kernel = _kernel()
+    assert not isinstance(kernel, str)
+    return kernel.instruction_set
 
 
 def describe() -> str:
@@ -72,17 +87,24 @@ def describe() -> str:
     Raises:
         ConfigError: LSTM_JAX_NUM_THREADS is not a positive number.
     """
-    library = _library()
-    assert not isinstance(library, str)
+    kernel = _kernel()
+    assert not isinstance(kernel, str)
     given = os.environ.get(_THREADS, "1")
     if not given.isdecimal() or int(given) < 1:
         raise ConfigError(f"{_THREADS} must be a number of at least 1, not {given!r}")
-    threads = library.lstm_jax_thread_limit()
-    return f"{instruction_set()}, {threads} thread{'s' if threads > 1 else ''}"
+    threads = kernel.library.lstm_jax_thread_limit()
+    return f"{kernel.instruction_set}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+class _Kernel(NamedTuple):
+    """What was loaded."""
+
+    library: ctypes.CDLL
+    instruction_set: str
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | str:
+def _kernel() -> _Kernel | str:
     """The kernel, registered with JAX, or why there is none."""
     # Of an editable installation the kernel lies elsewhere than the Python files: among what is
     # installed, as if they were there, too.
@@ -93,15 +115,26 @@ def _library() -> ctypes.CDLL | str:
         return "lstm_jax was installed without a C++ compiler"
     try:
         library = ctypes.CDLL(str(path))
+        library.lstm_jax_target.restype = ctypes.c_char_p
         for name in itertools.product(("forward", "backward"), _STORED):
             target = _target(*name)
             handler = jax.ffi.pycapsule(getattr(library, target))
             jax.ffi.register_ffi_target(target, handler, platform="cpu")
-        library.lstm_jax_target.restype = ctypes.c_char_p
     except (OSError, AttributeError, jax.errors.JaxRuntimeError) as error:
         # Built for another version of jaxlib, or for another machine.
         return f"{path} cannot be loaded: {' '.join(str(error).split())}"
-    return library
+    names = _names(library)
+    chosen = os.environ.get(_INSTRUCTION_SET, names[-1])
+    if chosen not in names:
+        choice = ", ".join(names)
+        raise ConfigError(f"{_INSTRUCTION_SET} is {chosen!r}; this machine has {choice}")
+    library.lstm_jax_choose_target(names.index(chosen))
+    return _Kernel(library, chosen)
+
+
+def _names(library: ctypes.CDLL) -> list[str]:
+    found = itertools.takewhile(bool, map(library.lstm_jax_target, itertools.count()))
+    return [name.decode().removeprefix("lstm_jax_") for name in found]
 
 
 def _target(name: str, stored: Any) -> str:

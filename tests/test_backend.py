@@ -107,7 +107,7 @@ def test_a_kernel_that_is_absent_or_damaged_is_told_in_one_line(content, tmp_pat
     if content is not None:
         library.write_bytes(content)
     monkeypatch.setattr(native, "_LIBRARY", str(library))
-    monkeypatch.setattr(native, "_library", inspect.unwrap(native._library))
+    monkeypatch.setattr(native, "_kernel", inspect.unwrap(native._kernel))
     reason = native.why_not_built()
     expected = "installed without a C++ compiler" if content is None else "cannot be loaded"
     assert reason is not None

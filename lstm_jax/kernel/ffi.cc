@@ -104,7 +104,7 @@ class Call {
   ffi::Error run(Run run) const {
     if (error.failure()) return error;
     try {
-      run(*all_loops().back(), kind_, members_);
+      run(chosen_loops(), kind_, members_);
     } catch (const std::bad_alloc&) {
       return ffi::Error(ffi::ErrorCode::kResourceExhausted, "lstm_jax: out of memory");
     } catch (const std::exception& error) {
@@ -225,7 +225,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_forward_bfloat16, lstm_jax::forward<lstm_
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_float32, lstm_jax::backward<float>);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_bfloat16, lstm_jax::backward<lstm_jax::BFloat16>);
 
-extern "C" const char* lstm_jax_target() { return lstm_jax::all_loops().back()->name; }
+// The name of the `index`-th instruction set this machine has, the widest last; null past it.
+extern "C" const char* lstm_jax_target(int index) {
+  const auto& all = lstm_jax::all_loops();
+  return index < static_cast<int>(all.size()) ? all[index]->name : nullptr;
+}
+
+extern "C" void lstm_jax_choose_target(int index) {
+  lstm_jax::choose_loops(*lstm_jax::all_loops()[index]);
+}
 
 extern "C" int lstm_jax_thread_limit() { return lstm_jax::thread_limit(); }
 

@@ -34,6 +34,10 @@ struct Loops : Passes<float>, Passes<BFloat16> {
 // Those for the instruction sets this machine has, the widest last.
 const std::vector<const Loops*>& all_loops();
 
+// Those that calls use: the widest, unless others were chosen.
+const Loops& chosen_loops();
+void choose_loops(const Loops& loops);
+
 int gates_of(Kind kind);
 
 }  // namespace lstm_jax

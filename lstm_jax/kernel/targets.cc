@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "loops.h"
 
 #define LSTM_JAX_DECLARE(name) \
@@ -30,5 +32,18 @@ const std::vector<const Loops*>& all_loops() {
   }();
   return *all;
 }
+
+namespace {
+
+std::atomic<const Loops*> chosen{nullptr};
+
+}  // namespace
+
+const Loops& chosen_loops() {
+  const Loops* loops = chosen.load(std::memory_order_relaxed);
+  return loops ? *loops : *all_loops().back();
+}
+
+void choose_loops(const Loops& loops) { chosen.store(&loops, std::memory_order_relaxed); }
 
 }  // namespace lstm_jax

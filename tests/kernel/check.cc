@@ -1,7 +1,8 @@
 // Runs the kernel without Python, so that sanitizers see all of it: every cell, type, instruction
 // set and way of sharing the work, sizes below, at and above those of vectors and tiles, several
 // calls at once, and fork. What it computes is compared between instruction sets and numbers of
-// threads; tests/test_native.py compares it with the scan.
+// threads; tests/test_native.py compares it with the scan. `kernel write FILE` keeps what it computes,
+// and `kernel compare FILE`, on a machine of another kind, compares.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +177,19 @@ void expect(bool holds, const std::string& what) {
   std::printf("FAILED: %s\n", what.c_str());
 }
 
+// What the machine that wrote a file computed; null without one.
+std::FILE* file = nullptr;
+bool writes = false;
+
+std::vector<float> in_file(const std::vector<float>& computed) {
+  std::vector<float> kept = computed;
+  const size_t size = kept.size();
+  const size_t done = writes ? std::fwrite(kept.data(), sizeof(float), size, file)
+                             : std::fread(kept.data(), sizeof(float), size, file);
+  if (done != size) kept.clear();
+  return kept;
+}
+
 constexpr Kind kKinds[] = {Kind::kLstm, Kind::kGru, Kind::kTanh, Kind::kRelu};
 
 struct Shape {
@@ -204,6 +218,9 @@ void check_shapes(const std::string& type, double tolerance) {
                                  ", hidden " + std::to_string(shape.hidden) + ", flags " +
                                  std::to_string(flags);
         const auto expected = of(*all_loops().front(), "1");
+        if (file) {
+          expect(difference(in_file(expected), expected) < tolerance, name + ", another machine");
+        }
         for (const Loops* loops : all_loops()) {
           const auto alone = of(*loops, "1");
           expect(difference(alone, expected) < tolerance, name + ", " + loops->name);
@@ -254,11 +271,17 @@ void check_fork() {
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  if (count == 3) {
+    writes = arguments[1] == std::string("write");
+    file = std::fopen(arguments[2], writes ? "wb" : "rb");
+    expect(file, std::string(arguments[2]) + " cannot be opened");
+  }
   check_fork();
   check_calls_at_once();
   check_shapes<float>("float", 1e-4);
   check_shapes<BFloat16>("bfloat16", 0.05);
+  if (file) expect(std::fclose(file) == 0, "the file is whole");
   std::printf(failures ? "%d failures\n" : "all well\n", failures);
   return failures ? 1 : 0;
 }
