@@ -60,7 +60,7 @@ test-kernel: $(VENV)/dev.stamp ## the native kernel's own checks under sanitizer
 ARM64 := aarch64-linux-gnu
 ARM64_RUN := qemu-aarch64-static -L /usr/$(ARM64)
 
-test-kernel-arm64: $(VENV)/dev.stamp ## compile the kernel for arm64, and compare with this machine what it computes in an emulator
+test-kernel-arm64: $(VENV)/dev.stamp ## compile the kernel for arm64, run it in an emulator, compare with this machine
 	$(CHECKS) -B build/checks && $(VENV)/bin/cmake --build build/checks
 	$(CHECKS) -B build/$(ARM64) -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
 		-DCMAKE_CXX_COMPILER=$(ARM64)-g++
@@ -89,7 +89,7 @@ define install
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	@# In the environment the constraints hold for the build of the kernel, too: jaxlib must be the same.
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --editable '.$(1)'
-	@$(RUN) -c 'from lstm_jax import native; print("native kernel:", native.why_not_built() or "built")'
+	@LSTM_JAX_INSTRUCTION_SET= $(RUN) -c 'from lstm_jax import native; print("native kernel:", native.why_not_built() or "built")'
 	@touch $(VENV)/core.stamp
 endef
 

@@ -55,7 +55,8 @@ def why_not_built() -> str | None:
     """Why the kernel cannot be used on this machine; None if it can.
 
     Raises:
-        ConfigError: LSTM_JAX_INSTRUCTION_SET names none that this machine has.
+        ConfigError: LSTM_JAX_INSTRUCTION_SET names none that this machine has. So does whatever
+            else uses the kernel.
     """
     kernel = _kernel()
     return kernel if isinstance(kernel, str) else None
@@ -105,7 +106,11 @@ class _Kernel(NamedTuple):
 
 @functools.cache
 def _kernel() -> _Kernel | str:
-    """The kernel, registered with JAX, or why there is none."""
+    """The kernel, registered with JAX, or why there is none.
+
+    Raises:
+        ConfigError: LSTM_JAX_INSTRUCTION_SET names none that this machine has.
+    """
     # Of an editable installation the kernel lies elsewhere than the Python files: among what is
     # installed, as if they were there, too.
     folders = Path(__file__).parent, *(Path(entry, "lstm_jax") for entry in sys.path)
@@ -115,25 +120,25 @@ def _kernel() -> _Kernel | str:
         return "lstm_jax was installed without a C++ compiler"
     try:
         library = ctypes.CDLL(str(path))
-        library.lstm_jax_target.restype = ctypes.c_char_p
+        library.lstm_jax_instruction_set.restype = ctypes.c_char_p
+        names, choose = _names(library), library.lstm_jax_choose_instruction_set
         for name in itertools.product(("forward", "backward"), _STORED):
             target = _target(*name)
             handler = jax.ffi.pycapsule(getattr(library, target))
             jax.ffi.register_ffi_target(target, handler, platform="cpu")
     except (OSError, AttributeError, jax.errors.JaxRuntimeError) as error:
-        # Built for another version of jaxlib, or for another machine.
+        # Built for another machine, or for another version of jaxlib or of lstm_jax.
         return f"{path} cannot be loaded: {' '.join(str(error).split())}"
-    names = _names(library)
-    chosen = os.environ.get(_INSTRUCTION_SET, names[-1])
+    chosen = os.environ.get(_INSTRUCTION_SET) or names[-1]
     if chosen not in names:
         choice = ", ".join(names)
         raise ConfigError(f"{_INSTRUCTION_SET} is {chosen!r}; this machine has {choice}")
-    library.lstm_jax_choose_target(names.index(chosen))
+    choose(names.index(chosen))
     return _Kernel(library, chosen)
 
 
 def _names(library: ctypes.CDLL) -> list[str]:
-    found = itertools.takewhile(bool, map(library.lstm_jax_target, itertools.count()))
+    found = itertools.takewhile(bool, map(library.lstm_jax_instruction_set, itertools.count()))
     return [name.decode().removeprefix("lstm_jax_") for name in found]
 
 

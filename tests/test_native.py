@@ -5,9 +5,6 @@ The cells' property tests run under both backends; here is what only the kernel 
 
 import functools
 import inspect
-import os
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -19,7 +16,6 @@ import pytest
 from lstm_jax import backend, native, recurrence
 from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
 from lstm_jax.errors import ConfigError
-from tests.processes import ROOT
 from tests.reference import assert_close
 
 pytestmark = pytest.mark.skipif(
@@ -235,49 +231,3 @@ def test_what_it_does_not_run_is_told_or_left_to_the_scan(cell, dtype, reason):
     with backend.use("scan"):
         expected = recurrence.scan(cell, params, inputs, carry)
     assert_close(recurrence.scan(cell, params, inputs, carry), expected, 0.0)
-
-
-_LAYER_ALONE = """
-import time
-import jax, jax.numpy as jnp
-from lstm_jax import native, recurrence
-from lstm_jax.cells import LSTM
-cell, inputs = LSTM(hidden=128), jnp.ones((50, 32, 128))
-params = cell.init(jax.random.key(0), 128)
-loss = lambda *given: recurrence.scan(cell, *given)[0].sum()
-train = jax.jit(jax.grad(loss))
-times = []
-for _ in range(12):
-    start = time.perf_counter()
-    jax.block_until_ready(train(params, inputs))
-    times.append(time.perf_counter() - start)
-print(native.instruction_set(), min(times))
-"""
-
-
-def layer_alone(instruction_set: str) -> subprocess.CompletedProcess[str]:
-    """A process that trains a layer on one thread, and prints what it used and how long it took."""
-    chosen = {"LSTM_JAX_INSTRUCTION_SET": instruction_set, "LSTM_JAX_NUM_THREADS": "1"}
-    environment = os.environ | chosen | {"JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", _LAYER_ALONE]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
-
-
-def test_wider_vectors_are_faster():
-    names = native.instruction_sets()
-    times = []
-    for name in names:
-        used, seconds = layer_alone(name).stdout.split()
-        assert used == name
-        times.append(float(seconds))
-    # Twice as wide is nearly twice as fast; a loop that has lost its registers is far slower.
-    assert times == sorted(times, reverse=True), dict(zip(names, times, strict=True))
-
-
-def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
-    choice = ", ".join(native.instruction_sets())
-    monkeypatch.setenv("LSTM_JAX_INSTRUCTION_SET", "avx1024")
-    monkeypatch.setattr(native, "_kernel", inspect.unwrap(native._kernel))
-    refusal = f"LSTM_JAX_INSTRUCTION_SET is 'avx1024'; this machine has {choice}"
-    with pytest.raises(ConfigError, match=refusal):
-        native.why_not_built()

@@ -85,7 +85,8 @@ inline void add_product(const float* left, int features, const float* right, int
     for_parts({0, features}, kRows, [&](Range part) {
       Tile product;
       product_of(part.size(), width)(left + static_cast<int64_t>(part.begin) * rows, 1,
-                                     part.size(), buffer, rows, product.sums, nullptr);
+                                     part.size(), buffer, rows, product.sums,
+                                     nothing_ahead(buffer));
       for (int m = 0; m < part.size(); m++) {
         for (int n = 0; n < width; n++) {
           put(to + (static_cast<int64_t>(part.begin) + m) * columns + begin + n * kLanes,

@@ -16,13 +16,14 @@ using lstm_jax::BFloat16;
 
 // The bits of a vector, and their upper halves.
 typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));
-typedef uint16_t Halves __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+typedef uint16_t Halves
+    __attribute__((vector_size(kLanes * sizeof(uint16_t)), aligned(2), may_alias));
 
 // The first `count` lanes; the others are zero.
 inline Vector load(const BFloat16* from, int count) {
   Halves halves = {};
   if (count == kLanes) {
-    std::memcpy(&halves, from, sizeof(halves));
+    halves = *reinterpret_cast<const Halves*>(from);
   } else {
     std::memcpy(&halves, from, count * sizeof(BFloat16));
   }
@@ -37,7 +38,7 @@ inline void store(BFloat16* to, Vector vector, int count) {
   const Bits rounded = vector == vector ? nearest : nan;
   const Halves halves = __builtin_convertvector(rounded >> 16, Halves);
   if (count == kLanes) {
-    std::memcpy(to, &halves, sizeof(halves));
+    *reinterpret_cast<Halves*>(to) = halves;
   } else {
     std::memcpy(to, &halves, count * sizeof(BFloat16));
   }

@@ -226,12 +226,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_float32, lstm_jax::backward<floa
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_jax_backward_bfloat16, lstm_jax::backward<lstm_jax::BFloat16>);
 
 // The name of the `index`-th instruction set this machine has, the widest last; null past it.
-extern "C" const char* lstm_jax_target(int index) {
+extern "C" const char* lstm_jax_instruction_set(int index) {
   const auto& all = lstm_jax::all_loops();
   return index < static_cast<int>(all.size()) ? all[index]->name : nullptr;
 }
 
-extern "C" void lstm_jax_choose_target(int index) {
+extern "C" void lstm_jax_choose_instruction_set(int index) {
   lstm_jax::choose_loops(*lstm_jax::all_loops()[index]);
 }
 

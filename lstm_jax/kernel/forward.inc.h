@@ -71,7 +71,7 @@ void project(const Sequences& s, const float* inputs, const Share& share, const 
                                          s.features, 1, panel, s.features,
                                          workspace.projected + offset * workspace.rows +
                                              static_cast<int64_t>(part.begin) * width * kLanes,
-                                         nullptr);
+                                         nothing_ahead(panel));
         });
       }
     });

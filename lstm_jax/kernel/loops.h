@@ -1,4 +1,4 @@
-// The loops over time, compiled once for each instruction set and chosen when the program starts.
+// The loops over time, compiled once for each instruction set.
 #pragma once
 
 #include <vector>

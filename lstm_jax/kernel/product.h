@@ -21,23 +21,31 @@ constexpr int kStrip = LSTM_JAX_REGISTERS == 32 ? 4 : 2;
 // Floats in a line of the cache.
 constexpr int kLine = 16;
 
-// A panel from beyond a core's own cache is fetched before it is used: either while the panel before
-// it is used, a line for each row of that, or so many of its rows ahead. The first was measured to be
-// faster with AVX-512 and caches of 1 MB, the second with AVX2 and caches of 512 kB.
+// What a core's own cache does not hold comes too late if it is fetched when it is used. With 32
+// registers the next panel is fetched while this one is used, a line with each of its rows; with 16,
+// this panel, kRowsAhead rows ahead. Each was the faster one where it was measured: AVX-512 with caches
+// of 1 MB, AVX2 with caches of 512 kB. Nothing was timed on arm64.
 constexpr bool kFetchesNext = LSTM_JAX_REGISTERS == 32;
 constexpr int kRowsAhead = 4;
 
+// What `product` is to fetch where that is nothing: with 32 registers it always fetches, and then what
+// it reads at that moment.
+inline const float* nothing_ahead(const float* panel) { return kFetchesNext ? panel : nullptr; }
+
 // sums[m][n] = sum over k of a[m][k] panel[k][n], for M rows and `kSize` of N vectors. Numbers of `a`
 // are `row` apart from row to row, and `step` from one k to the next. Meanwhile memory is fetched
-// from `ahead` on, unless it is null.
+// from `ahead` on.
 template <int M, int N, int kSize>
 inline void strip(const float* a, int64_t row, int64_t step, const float* panel, int64_t depth,
                   float* sums, const float* ahead) {
   Vector sum[M][kSize] = {};
   for (int64_t k = 0; k < depth; k++) {
-    if (ahead && kFetchesNext) __builtin_prefetch(ahead + k * kLine, 0, 2);
-    for (int line = 0; ahead && !kFetchesNext && line < N * kLanes; line += kLine) {
-      __builtin_prefetch(ahead + k * N * kLanes + line, 0, 3);
+    if constexpr (kFetchesNext) {
+      __builtin_prefetch(ahead + k * kLine, 0, 2);
+    } else if (ahead) {
+      for (int line = 0; line < N * kLanes; line += kLine) {
+        __builtin_prefetch(ahead + k * N * kLanes + line, 0, 3);
+      }
     }
     Vector w[kSize];
 #pragma GCC unroll 8
@@ -112,19 +120,29 @@ inline void for_parts(Range whole, int most, Work work) {
 }
 
 // Calls `work` with parts of the rows of a left matrix and their product with a panel of `width`
-// vectors, behind which lies the next panel. If it is `far`, the core's own cache does not hold all.
+// vectors, behind which lies the next one. `far` says that a core's own cache does not hold all panels.
 template <class Work>
 void multiply(const float* left, int64_t stride, Range rows, const float* panel, int64_t depth,
               int width, bool far, Work work) {
+  const float* const nothing = nothing_ahead(panel);
   const float* const next = panel + depth * width * kLanes;
-  const float* ahead = !kFetchesNext ? panel + kRowsAhead * width * kLanes : far ? next : nullptr;
+  const float* ahead = nothing;
+  if constexpr (!kFetchesNext) {
+    ahead = panel + kRowsAhead * width * kLanes;
+  } else if (far) {
+    ahead = next;
+  }
   for_parts(rows, kRows, [&](Range part) {
     Tile product;
     product_of(part.size(), width)(left + part.begin * stride, stride, 1, panel, depth,
                                    product.sums, ahead);
     work(part, product.sums);
-    if (ahead) ahead += depth * kLine;
-    if (!kFetchesNext || ahead >= next + (next - panel)) ahead = nullptr;  // All of it was fetched.
+    if constexpr (!kFetchesNext) {
+      ahead = nothing;  // The first part has brought all of the panel.
+    } else if (ahead != nothing) {
+      ahead += depth * kLine;
+      if (ahead - next >= next - panel) ahead = nothing;
+    }
   });
 }
 

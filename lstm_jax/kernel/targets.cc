@@ -1,6 +1,6 @@
-#include <atomic>
-
 #include "loops.h"
+
+#include <atomic>
 
 #define LSTM_JAX_DECLARE(name) \
   namespace name {             \
@@ -14,6 +14,13 @@ LSTM_JAX_DECLARE(lstm_jax_avx512)
 #endif
 
 namespace lstm_jax {
+
+namespace {
+
+// Whoever reads it reads constants: no order has to be kept.
+std::atomic<const Loops*> chosen{nullptr};
+
+}  // namespace
 
 const std::vector<const Loops*>& all_loops() {
   static const auto* const all = [] {
@@ -32,12 +39,6 @@ const std::vector<const Loops*>& all_loops() {
   }();
   return *all;
 }
-
-namespace {
-
-std::atomic<const Loops*> chosen{nullptr};
-
-}  // namespace
 
 const Loops& chosen_loops() {
   const Loops* loops = chosen.load(std::memory_order_relaxed);

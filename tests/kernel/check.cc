@@ -177,10 +177,11 @@ void expect(bool holds, const std::string& what) {
   std::printf("FAILED: %s\n", what.c_str());
 }
 
-// What the machine that wrote a file computed; null without one.
+// Where results are kept for another machine, or where that machine has kept its own; null if neither.
 std::FILE* file = nullptr;
 bool writes = false;
 
+// The results in the file, which are these when it is written. None where it is too short.
 std::vector<float> in_file(const std::vector<float>& computed) {
   std::vector<float> kept = computed;
   const size_t size = kept.size();
@@ -272,16 +273,23 @@ void check_fork() {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count == 3) {
-    writes = arguments[1] == std::string("write");
-    file = std::fopen(arguments[2], writes ? "wb" : "rb");
-    expect(file, std::string(arguments[2]) + " cannot be opened");
+  if (count > 1) {
+    const std::string what = arguments[1];
+    writes = what == "write";
+    if (count == 3 && (writes || what == "compare")) file = std::fopen(arguments[2], writes ? "wb" : "rb");
+    if (!file) {
+      std::printf("usage: kernel [write FILE | compare FILE], with a file that can be opened\n");
+      return 2;
+    }
   }
   check_fork();
   check_calls_at_once();
   check_shapes<float>("float", 1e-4);
   check_shapes<BFloat16>("bfloat16", 0.05);
-  if (file) expect(std::fclose(file) == 0, "the file is whole");
+  if (file) {
+    expect(writes || std::fgetc(file) == EOF, "the file has no more");
+    expect(std::fclose(file) == 0, "the file is written");
+  }
   std::printf(failures ? "%d failures\n" : "all well\n", failures);
   return failures ? 1 : 0;
 }
