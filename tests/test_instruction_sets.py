@@ -66,9 +66,9 @@ def test_wider_vectors_are_not_slower():
     used, seconds, norms = zip(*map(layer_alone, names), strict=True)
     assert list(used) == names
     np.testing.assert_allclose(norms, norms[0], rtol=1e-5)
-    # They are up to twice as fast, and 5 times as slow where a tile is not in the registers.
+    # They are up to twice as fast; with tiles that are not in the registers, 4 times as slow.
     for narrow, wide in itertools.pairwise(seconds):
-        assert wide < 1.5 * narrow, dict(zip(names, seconds, strict=True))
+        assert wide < 1.2 * narrow, dict(zip(names, seconds, strict=True))
 
 
 def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
