@@ -49,7 +49,7 @@ def leave(config, workdir, number, happened):
         training.process.send_signal(number)
         asked = time.monotonic()
         code, printed = training.end()
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 60
     assert code == 128 + number, printed
     assert "Traceback" not in printed
     return re.findall(r"^saved step \d+; the same command goes on from there$", printed, re.M)
