@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
-from lstm_jax import backend, cudnn, native
+from lstm_jax import backend, cudnn, native, native_library
 from lstm_jax.cells.base import Cell, ElementwiseCell
 from lstm_jax.elementwise_scan import mask, restart, scan_elementwise, select
 from lstm_jax.errors import ConfigError
@@ -147,7 +147,7 @@ def _backend(cell: Cell, given: Any, resets: Array | None) -> str:
             # Of a batch that they share each would compute the whole.
             reason = f"there are {devices} devices"
     if reason is None:
-        backend.record(name, native.describe() if name == "native" else None)
+        backend.record(name, native_library.describe() if name == "native" else None)
         return name
     if chosen != "auto":
         raise ConfigError(f"backend={chosen!r}: {reason}; use 'auto' or 'scan'")

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from lstm_jax import backend, native
+from lstm_jax import backend, native_library
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
@@ -105,7 +105,9 @@ def prepare(
     if origin is not None and origin.params is not None:
         notes.insert(0, describe_adopted(state.params, origin))
     eval_step = make_eval_step(task, graph)
-    named = (f"native {native.instruction_set()}" if name == "native" else name for name in used)
+    named = (
+        f"native {native_library.instruction_set()}" if name == "native" else name for name in used
+    )
     release_freed_memory()
     return Prepared(
         vocabulary,

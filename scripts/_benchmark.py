@@ -158,9 +158,9 @@ def _why_not_installed(name: str, package: str) -> str | None:
         return f"{package} is not installed"
     if name != "lstm_jax_native":
         return None
-    from lstm_jax import native
+    from lstm_jax import native_library
 
-    return native.why_not_built()
+    return native_library.why_not_built()
 
 
 def speedups(

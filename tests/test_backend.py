@@ -10,14 +10,11 @@ import jax.numpy as jnp
 import pytest
 
 import lstm_jax
-from lstm_jax import backend, checkpoints, native, recurrence
+from lstm_jax import backend, checkpoints, native, native_library, recurrence
 from lstm_jax.cells import LSTM
 from lstm_jax.errors import ConfigError
+from tests.needs import needs_kernel
 from tests.runs import tiny
-
-needs_kernel = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
 
 
 def used_by(cell=None, dtype=jnp.float32):
@@ -106,9 +103,9 @@ def test_a_kernel_that_is_absent_or_damaged_is_told_in_one_line(content, tmp_pat
     library = tmp_path / "kernel.so"
     if content is not None:
         library.write_bytes(content)
-    monkeypatch.setattr(native, "_LIBRARY", str(library))
-    monkeypatch.setattr(native, "_kernel", inspect.unwrap(native._kernel))
-    reason = native.why_not_built()
+    monkeypatch.setattr(native_library, "_LIBRARY", str(library))
+    monkeypatch.setattr(native_library, "_kernel", inspect.unwrap(native_library._kernel))
+    reason = native_library.why_not_built()
     expected = "installed without a C++ compiler" if content is None else "cannot be loaded"
     assert reason is not None
     assert expected in reason
@@ -117,25 +114,25 @@ def test_a_kernel_that_is_absent_or_damaged_is_told_in_one_line(content, tmp_pat
 
 @needs_kernel
 def test_auto_is_the_kernel_where_it_applies(monkeypatch):
-    assert used_by() == {"native": [native.describe()]}
+    assert used_by() == {"native": [native_library.describe()]}
     monkeypatch.setattr(jax, "device_count", lambda: 2)
     assert used_by() == {"scan": ["there are 2 devices"]}
     with backend.use("native"):
-        assert used_by() == {"native": [native.describe()]}
+        assert used_by() == {"native": [native_library.describe()]}
 
 
 @needs_kernel
 def test_how_many_threads_is_told_and_set(monkeypatch):
     monkeypatch.setenv("LSTM_JAX_NUM_THREADS", "3")
-    assert native.describe().endswith(", 3 threads")
+    assert native_library.describe().endswith(", 3 threads")
     monkeypatch.setenv("LSTM_JAX_NUM_THREADS", "1")
-    assert native.describe().endswith(", 1 thread")
+    assert native_library.describe().endswith(", 1 thread")
     for wrong in ("0", "-1", "two", ""):
         monkeypatch.setenv("LSTM_JAX_NUM_THREADS", wrong)
         with pytest.raises(ConfigError, match="must be a number of at least 1"):
-            native.describe()
+            native_library.describe()
     monkeypatch.delenv("LSTM_JAX_NUM_THREADS")
-    threads = int(native.describe().split(", ")[1].split()[0])
+    threads = int(native_library.describe().split(", ")[1].split()[0])
     assert 1 <= threads <= len(os.sched_getaffinity(0))
 
 
@@ -155,12 +152,12 @@ def test_a_run_says_and_keeps_its_backend_and_is_told_of_another(
     assert "backend: scan\n" in told
     assert "so far the backend was" not in told
     kept, told = train("auto", steps=12)
-    assert kept == f"native {native.instruction_set()}"
-    assert f"backend: native ({native.describe()})\n" in told
+    assert kept == f"native {native_library.instruction_set()}"
+    assert f"backend: native ({native_library.describe()})\n" in told
     assert "so far the backend was scan: " in told
     kept, told = train("auto", steps=15)
     assert "so far the backend was" not in told
-    monkeypatch.setattr(native, "instruction_set", lambda: "other")
+    monkeypatch.setattr(native_library, "instruction_set", lambda: "other")
     kept, told = train("auto", steps=18)
     assert "so far the backend was native " in told
     assert kept == "native other"

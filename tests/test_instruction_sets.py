@@ -9,18 +9,17 @@ import sys
 import numpy as np
 import pytest
 
-from lstm_jax import native
+from lstm_jax import native_library
 from lstm_jax.errors import ConfigError
+from tests.needs import needs_kernel
 from tests.processes import PATIENCE, ROOT
 
-pytestmark = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
+pytestmark = needs_kernel
 
 _LAYER_ALONE = """
 import time
 import jax, jax.numpy as jnp
-from lstm_jax import native, recurrence
+from lstm_jax import native_library, recurrence
 from lstm_jax.cells import LSTM
 cell, inputs = LSTM(hidden=128), jnp.ones((50, 32, 128))
 params = cell.init(jax.random.key(0), 128)
@@ -32,7 +31,7 @@ for _ in range(12):
     jax.block_until_ready(train(params, inputs))
     times.append(time.perf_counter() - start)
 norm = sum(float(jnp.square(leaf).sum()) for leaf in jax.tree.leaves(train(params, inputs)))
-print(native.instruction_set(), min(times), norm)
+print(native_library.instruction_set(), min(times), norm)
 """
 
 
@@ -62,7 +61,7 @@ def layer_alone(instruction_set: str) -> tuple[str, float, float]:
 
 
 def test_wider_vectors_are_not_slower():
-    names = native.instruction_sets()
+    names = native_library.instruction_sets()
     used, seconds, norms = zip(*map(layer_alone, names), strict=True)
     assert list(used) == names
     np.testing.assert_allclose(norms, norms[0], rtol=1e-5)
@@ -72,9 +71,9 @@ def test_wider_vectors_are_not_slower():
 
 
 def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
-    choice = ", ".join(native.instruction_sets())
+    choice = ", ".join(native_library.instruction_sets())
     monkeypatch.setenv("LSTM_JAX_INSTRUCTION_SET", "avx1024")
-    monkeypatch.setattr(native, "_kernel", inspect.unwrap(native._kernel))
+    monkeypatch.setattr(native_library, "_kernel", inspect.unwrap(native_library._kernel))
     refusal = f"LSTM_JAX_INSTRUCTION_SET is 'avx1024'; this machine has {choice}"
     with pytest.raises(ConfigError, match=refusal):
-        native.why_not_built()
+        native_library.why_not_built()

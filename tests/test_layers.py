@@ -25,6 +25,7 @@ LAYERS = {
     "lstm_jax/data/": 1,
     "lstm_jax/backend.py": 1,
     "lstm_jax/native.py": 2,
+    "lstm_jax/native_library.py": 1,
     "lstm_jax/cudnn.py": 2,
     "lstm_jax/elementwise_scan.py": 2,
     "lstm_jax/recurrence.py": 2,

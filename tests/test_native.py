@@ -16,11 +16,10 @@ import pytest
 from lstm_jax import backend, native, recurrence
 from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
 from lstm_jax.errors import ConfigError
+from tests.needs import needs_kernel
 from tests.reference import assert_close
 
-pytestmark = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
+pytestmark = needs_kernel
 
 KINDS = {
     "lstm": LSTM,

@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax import backend, native, recurrence
+from lstm_jax import backend, recurrence
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
+from tests.needs import needs_kernel
 from tests.reference import assert_close
 from tests.test_native import SHAPES, every_kind, problem
 
-pytestmark = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
+pytestmark = needs_kernel
 
 ROUNDING = 2.0**-8
 """The largest relative error of a rounded number."""

@@ -4,16 +4,15 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from lstm_jax import backend, native, recurrence
+from lstm_jax import backend, recurrence
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.errors import ConfigError
+from tests.needs import needs_kernel
 from tests.reference import assert_close
 from tests.sharding import refusal_under_shard_map
 from tests.test_native import KINDS, outcome, problem
 
-pytestmark = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
+pytestmark = needs_kernel
 
 
 def stacked(*trees):

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from lstm_jax import native
-
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 
 
@@ -18,11 +16,6 @@ def needs(package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         not importlib.util.find_spec(package), reason=f"{package} is not installed"
     )
-
-
-needs_kernel = pytest.mark.skipif(
-    native.why_not_built() is not None, reason=f"no kernel: {native.why_not_built()}"
-)
 
 
 def script(name: str) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.scripts.benchmarking import needs_kernel, run, script
+from tests.needs import needs_kernel
+from tests.scripts.benchmarking import run, script
 
 pytestmark = pytest.mark.usefixtures("scripts_importable")
 

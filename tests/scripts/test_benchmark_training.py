@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments.program import load_experiment
-from lstm_jax import Experiment, backend, native, override
+from lstm_jax import Experiment, backend, native_library, override
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTexts, TextWindows
 from lstm_jax.errors import UserError
@@ -61,7 +61,7 @@ def plain_losses(implementation: str, name: str, experiment: Experiment) -> Any:
     return train(model.make_batches(sizes, 6))
 
 
-NATIVE = "scan" if native.why_not_built() else "native"
+NATIVE = "scan" if native_library.why_not_built() else "native"
 
 
 @pytest.mark.parametrize(

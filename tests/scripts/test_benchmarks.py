@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from tests.scripts.benchmarking import needs, needs_kernel, run, script
+from tests.needs import needs_kernel
+from tests.scripts.benchmarking import needs, run, script
 
 SHAPE = (5, 3, 4, 6)  # time, batch, input, hidden
 
