@@ -37,3 +37,7 @@ class StorageError(OSError):
     """Writing to the run directory failed, for example because the disk is full."""
 
     exit_code = 1
+
+
+class SweepError(UserError):
+    """The storage of a sweep does not answer, or its trials cannot give what is asked."""

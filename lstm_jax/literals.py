@@ -1,4 +1,4 @@
-"""Values written as text on a command line. The text is parsed, never executed."""
+"""Values as text on a command line. The text is parsed, never executed."""
 
 import ast
 import dataclasses
@@ -38,6 +38,35 @@ def calls(value: Any) -> list[Call]:
         return [value]
     items = value.values() if isinstance(value, Mapping) else value if type(value) is tuple else ()
     return [call for item in items for call in calls(item)]
+
+
+def write(value: Any) -> str:
+    """The text that stands for a value inside another one; `parse` reads it back.
+
+    Of a dataclass only the fields that differ from their defaults.
+
+    >>> from lstm_jax.cells import LSTM
+    >>> write((LSTM(hidden=3), "words", 1e-3, None))
+    "(LSTM(hidden=3), 'words', 0.001, None)"
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (field for field in dataclasses.fields(value) if field.init)
+        given = [(field, getattr(value, field.name)) for field in fields]
+        arguments = [
+            f"{field.name}={write(one)}" for field, one in given if not _is_default(one, field)
+        ]
+        return f"{type(value).__name__}({', '.join(arguments)})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {write(one)}' for key, one in value.items())}}}"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(write, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def _is_default(value: Any, field: dataclasses.Field[Any]) -> bool:
+    if field.default_factory is not dataclasses.MISSING:
+        return value == field.default_factory()
+    return field.default is not dataclasses.MISSING and value == field.default
 
 
 def _literal(node: ast.expr) -> Any:

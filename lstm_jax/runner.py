@@ -1,5 +1,6 @@
 """The training loop."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lstm_jax import backend, checkpoints, run_directory, training
@@ -13,7 +14,9 @@ from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
 from lstm_jax.run import Run, open_run
 
 
-def train(experiment: Experiment, workdir: str | Path) -> Run:
+def train(
+    experiment: Experiment, workdir: str | Path, should_stop: Callable[[], bool] = bool
+) -> Run:
     """Trains an experiment in a run directory, or goes on with it where it was stopped.
 
     However often the process is killed and started again, the run ends with the same parameters,
@@ -23,7 +26,8 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
         1. evaluate on the validation split: best score, plateau, early stopping
         2. save: after an evaluation, every `checkpoint_every` steps, before the end
         3. save and leave, if a signal asks for it
-        4. end, if that was the last step or patience is at its end
+        4. end, if that was the last step, patience is at its end, or `should_stop()`, which is
+           asked after every evaluation, is true
         5. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
         6. log the training metrics since the last record: every `log_every` steps, and before 1
     A run that ends between two evaluations is evaluated once more, after its last save: if its
@@ -39,16 +43,21 @@ def train(experiment: Experiment, workdir: str | Path) -> Run:
     """
     keep_freed_memory()
     with run_directory.open_for_writing(workdir, experiment) as directory:
-        _Loop(experiment, directory).run()
+        _Loop(experiment, directory, should_stop).run()
         return open_run(directory.path, experiment)
 
 
 class _Loop:
     """The operations of the loop and what they share."""
 
-    def __init__(self, experiment: Experiment, directory: run_directory.RunDirectory):
+    def __init__(
+        self,
+        experiment: Experiment,
+        directory: run_directory.RunDirectory,
+        should_stop: Callable[[], bool],
+    ):
         self.task, self.optimizer = experiment.task, experiment.optimizer
-        self.directory, self.keep = directory, experiment.keep
+        self.directory, self.keep, self.should_stop = directory, experiment.keep, should_stop
         what = self.task, experiment.data, self.optimizer, experiment.seed
         prepared = training.prepare(*what, open_origin(experiment, directory.path))
         self.vocabulary, self.dataset, self.state = prepared[:3]
@@ -81,9 +90,11 @@ class _Loop:
         """The one visible loop; `train` states its order."""
         ended = False
         while not ended:
-            if self.due.evaluation(self.step):
+            evaluated = self.due.evaluation(self.step)
+            if evaluated:
                 self._evaluate()
             ended = self.due.end(self.step, int(self.state.progress.evaluations_since_best))
+            ended = ended or (evaluated and not self.interruption and self.should_stop())
             if self.due.checkpoint(self.step) or ended:
                 self._save()
             if self.interruption:

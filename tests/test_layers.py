@@ -50,6 +50,7 @@ LAYERS = {
     "lstm_jax/origin.py": 7,
     "lstm_jax/run.py": 7,
     "lstm_jax/runner.py": 7,
+    "lstm_jax/sweeps/": 8,
     "lstm_jax/__init__.py": 8,
     "experiments/": 8,
     "configs/": 8,
@@ -60,6 +61,8 @@ LAYERS = {
 ROOMS = {
     "flax": ("lstm_jax/modules/", "lstm_jax/tasks/", "scripts/"),  # benchmarks compare with it
     "orbax": ("lstm_jax/checkpoints.py",),
+    "optuna": ("lstm_jax/sweeps/",),
+    "sqlalchemy": ("lstm_jax/sweeps/storage.py",),
     "absl": ("experiments/", "scripts/"),
     "tensorflow": ("scripts/prepare_data.py",),
     "scripts": (),

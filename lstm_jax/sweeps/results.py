@@ -1,0 +1,264 @@
+"""What came of a sweep, to be looked at in a notebook or a report."""
+
+import dataclasses
+import html
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from lstm_jax.errors import ConfigError, SweepError
+from lstm_jax.files import expand_user
+from lstm_jax.run import Run, load
+from lstm_jax.run_directory import CONFIG, read_metrics
+from lstm_jax.sweeps.statistics import Comparison, Summary, compare, summarize
+from lstm_jax.sweeps.storage import patiently, read_location
+from lstm_jax.sweeps.study import Definition, load_study
+from lstm_jax.sweeps.trials import ERROR, State, Trial, read_trials
+from lstm_jax.sweeps.worker import workdir_of
+from lstm_jax.tasks.base import Score
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedResult:
+    """One run of a setting."""
+
+    seed: int
+    metric: float | None
+    """The best value of the metric; None if the run is not done."""
+    workdir: Path
+    """The run directory, for `lstm_jax.load`; it is there once the run has begun."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialResult:
+    """One setting of a sweep and what came of it."""
+
+    number: int
+    state: State
+    values: Mapping[str, Any]
+    """By dotted name. Of objects the text of a command line: `GRU(hidden=200)`."""
+    metric: float | None
+    """The mean over the seeds that are done; of a run under way what it last logged."""
+    runs: tuple[SeedResult, ...]
+    """One for each seed."""
+    curve: Mapping[int, float]
+    """The metric of the first seed after each evaluation, counted from 1."""
+    seconds: float
+    """What workers spent on it."""
+    error: str | None
+    """Why it diverged or failed."""
+    trust: tuple[str, ...] = dataclasses.field(repr=False)
+
+    @property
+    def workdir(self) -> Path:
+        """The directory of its (first) run."""
+        return self.runs[0].workdir
+
+    @property
+    def summary(self) -> Summary | None:
+        """Mean, standard deviation and interval over the seeds that are done; None if none is."""
+        done = [run.metric for run in self.runs if run.metric is not None]
+        return summarize(done) if done else None
+
+    def load(self, seed: int | None = None) -> Run:
+        """Its run, or that of another seed than the first.
+
+        Raises:
+            ConfigError: it has no run with this seed.
+            RunDirectoryError, CheckpointError: the run has not come so far.
+        """
+        runs = {run.seed: run for run in self.runs}
+        if seed is not None and seed not in runs:
+            raise ConfigError(f"trial {self.number} has no seed {seed}; it has {sorted(runs)}")
+        return load((self.runs[0] if seed is None else runs[seed]).workdir, trust=self.trust)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, np.ndarray]]:
+        """The log of its (first) run, as `Run.metrics`; empty before the run has begun."""
+        return read_metrics(self.workdir) if (self.workdir / CONFIG).exists() else {}
+
+
+class SweepRun:
+    """A sweep as it stands. Made by `load_sweep`.
+
+    Attributes:
+        workdir: its directory.
+        definition: what is searched: the experiment, the space, the metric, its direction, seeds.
+        trials: all of them, by number.
+    """
+
+    def __init__(
+        self, workdir: Path, definition: Definition, study: optuna.Study, trust: Collection[str]
+    ):
+        self.workdir, self.definition = workdir, definition
+        self._study, self._trust = study, tuple(trust)
+        self.trials: list[TrialResult] = []
+        self.reload()
+
+    def reload(self) -> None:
+        """Looks again."""
+        rows = patiently(lambda: self._study.get_trials(deepcopy=False))
+        trials = [one for one in read_trials(rows) if one.values]
+        self.trials = [self._result(trial) for trial in trials]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {state}" for state, count in self.counts().items())
+        return f"SweepRun({str(self.workdir)!r}: {counts or 'no trials yet'})"
+
+    def __getitem__(self, number: int) -> TrialResult:
+        """The trial with this number.
+
+        Raises:
+            SweepError: there is none.
+        """
+        found = {trial.number: trial for trial in self.trials}
+        if number not in found:
+            raise SweepError(f"the sweep in {self.workdir} has no trial {number}")
+        return found[number]
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric, as TensorBoard has it."""
+        return self.definition.metric
+
+    @property
+    def score(self) -> Score:
+        """The metric and its direction."""
+        return Score(self.metric.partition("/")[2], self.definition.direction)
+
+    def counts(self) -> dict[State, int]:
+        """How many trials there are in each state that occurs."""
+        counts = {state: sum(one.state is state for one in self.trials) for state in State}
+        return {state: count for state, count in counts.items() if count}
+
+    def ranked(self) -> list[TrialResult]:
+        """The trials that are complete, the best first."""
+        sign = 1 if self.score.direction == "min" else -1
+        complete = [one for one in self.trials if one.state is State.COMPLETE]
+        return sorted(complete, key=lambda one: sign * one.metric if one.metric is not None else 0)
+
+    def best(self) -> TrialResult:
+        """The trial with the best metric, in the mean over its seeds, of those that are complete.
+
+        Raises:
+            SweepError: none is complete yet.
+        """
+        if not (ranked := self.ranked()):
+            raise SweepError(f"no trial of the sweep in {self.workdir} is complete yet")
+        return ranked[0]
+
+    def compare(self, first: int, second: int) -> Comparison:
+        """Whether two trials, by their numbers, differ by more than noise.
+
+        Raises:
+            SweepError: no such trial.
+            ConfigError: fewer than two seeds of one of them are done.
+        """
+        values = [
+            [run.metric for run in self[number].runs if run.metric is not None]
+            for number in (first, second)
+        ]
+        return compare(*values)
+
+    def importances(self) -> dict[str, float]:
+        """The share of each name in the differences between trials, the largest first.
+
+        By PED-ANOVA (Watanabe et al. 2023). Empty where too few trials are complete, or all of them
+        are alike.
+        """
+        complete = [one for one in self.trials if one.state is State.COMPLETE]
+        varied = [
+            name
+            for name in self.definition.space
+            if len({one.values.get(name) for one in complete}) > 1
+        ]
+        if not varied or len({one.metric for one in complete}) < 2:
+            return {}
+        return optuna.importance.get_param_importances(self._study, params=varied)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One dict for each trial, as `pandas.DataFrame` takes them: number, state, metric, ..."""
+        seeds = self.definition.seeds > 1
+        return [
+            {"number": one.number, "state": str(one.state), self.metric: one.metric}
+            | ({"std": one.summary.std if one.summary else None} if seeds else {})
+            | {name: one.values.get(name) for name in self.definition.space}
+            | {"seconds": round(one.seconds, 1), "workdir": str(one.workdir)}
+            for one in self.trials
+        ]
+
+    def command(self, trial: TrialResult, workdir: str = "runs/best") -> str:
+        """The command that trains the setting of a trial once more."""
+        changes = dict(self.definition.changes) | {
+            name: "none" if value is None else str(value) for name, value in trial.values.items()
+        }
+        flags = [f"--config={self.definition.config}", f"--workdir={workdir}"]
+        flags += [f"--config.{name}={value}" for name, value in changes.items()]
+        return shlex.join(["python", "-m", "experiments.train", *flags])
+
+    def _repr_html_(self) -> str:
+        """The table, as notebooks show it."""
+        return html_table(self.table())
+
+    def _result(self, trial: Trial) -> TrialResult:
+        definition, metrics = self.definition, trial.metrics
+        first, count = definition.experiment.seed, definition.seeds
+        runs = tuple(
+            SeedResult(
+                first + index,
+                metrics.get(first + index),
+                workdir_of(self.workdir, trial.number, index, count),
+            )
+            for index in range(count)
+        )
+        row = trial.last
+        curve = dict(sorted(row.intermediate_values.items()))
+        done = list(metrics.values())
+        metric = float(np.mean(done)) if done else next(reversed(curve.values()), None)
+        error = row.user_attrs.get(ERROR)
+        rest = trial.seconds, error, self._trust
+        return TrialResult(trial.number, trial.state, trial.values, metric, runs, curve, *rest)
+
+
+def load_sweep(workdir: str | Path, trust: Collection[str] = ()) -> SweepRun:
+    """Loads a sweep, finished or not, without changing anything.
+
+        sweep = lstm_jax.load_sweep("runs/lr")
+        sweep                                   # a table of trials
+        sweep.best().values, sweep.best().load().evaluate("test")
+
+    Args:
+        workdir: the directory of the sweep.
+        trust: packages, beside `lstm_jax`, whose classes the experiment may use.
+
+    Raises:
+        RunDirectoryError: it is not a sweep.
+        SweepError: its storage does not answer.
+        ConfigError: its experiment names a class that is not trusted.
+    """
+    path = expand_user(workdir)
+    return SweepRun(path, *load_study(path, read_location(path), trust), trust)
+
+
+def show_value(value: Any) -> str:
+    """A value for people: four digits of a number, nothing for what is not there."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as an HTML table."""
+    if not rows:
+        return "<p>no trials yet</p>"
+
+    def line(kind: str, texts: Iterable[str]) -> str:
+        cells = "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts)
+        return f"<tr>{cells}</tr>"
+
+    body = "".join(line("td", map(show_value, row.values())) for row in rows)
+    return f"<table><thead>{line('th', rows[0])}</thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,177 @@
+"""A sweep as its storage knows it: what is searched is settled when it begins."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from lstm_jax.config import check, difference, from_json, packages, to_json
+from lstm_jax.errors import ConfigError, SweepError
+from lstm_jax.experiment import Experiment
+from lstm_jax.literals import write
+from lstm_jax.sweeps.desk import Desk
+from lstm_jax.sweeps.search import evaluations, pruner
+from lstm_jax.sweeps.space import Setting, Space
+from lstm_jax.sweeps.storage import Location, hidden, open_storage, patiently
+from lstm_jax.sweeps.sweep import Direction, Sweep, check_space
+
+_DEFINITION = "sweep"
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """What a sweep is of. It stays as it was when the sweep began."""
+
+    experiment: Experiment
+    config: str
+    """The file of the experiment, as given."""
+    changes: Mapping[str, str]
+    """What the command line changed in it."""
+    space: Mapping[str, str]
+    """Each name with its distribution and conditions, for people."""
+    metric: str
+    direction: Direction
+    seeds: int
+
+    def to_json(self) -> str:
+        """For the storage."""
+        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return json.dumps(fields | {"experiment": json.loads(to_json(self.experiment))})
+
+    @classmethod
+    def from_json(cls, text: str, trust: Collection[str]) -> "Definition":
+        """What `to_json` wrote; classes come only from `lstm_jax` and the trusted packages."""
+        plain = json.loads(text)
+        experiment = from_json(json.dumps(plain.pop("experiment")), trust)
+        return cls(experiment=experiment, **plain)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A sweep that workers can work on. Made by `open_study`."""
+
+    workdir: Path
+    sweep: Sweep
+    definition: Definition
+    space: Space
+    points: list[Setting] | None
+    budget: int | None
+    optuna: optuna.Study
+    desk: Desk
+
+
+def define(
+    sweep: Sweep, experiment: Experiment, config: str = "", changes: Mapping[str, str] | None = None
+) -> Definition:
+    """Checks a sweep before its first trial, and says what it is of.
+
+    Raises:
+        ConfigError: the space does not fit the experiment, or the sweep has no end.
+    """
+    check(experiment)
+    space = sweep.searched()
+    check_space(experiment, space)
+    if experiment.seed + sweep.seeds > 2**32:
+        raise ConfigError(f"seed: {sweep.seeds} seeds from {experiment.seed} on are too large")
+    if "seed" in space and sweep.seeds > 1:
+        raise ConfigError("seed stands in the search space and seeds is more than 1: choose one")
+    sweep.budget()
+    metric, direction = sweep.objective(experiment)
+    described = {name: _describe(one) for name, one in space.items()}
+    rest = config, dict(changes or {}), described, metric, direction, sweep.seeds
+    return Definition(experiment, *rest)
+
+
+def open_study(
+    workdir: Path, location: Location, sweep: Sweep, definition: Definition, heartbeat: float
+) -> Study:
+    """Begins a sweep, or goes on with it.
+
+    Raises:
+        SweepError: the storage does not answer, or holds another sweep under this name.
+    """
+    storage = open_storage(workdir, location, heartbeat)
+    study = patiently(
+        lambda: optuna.create_study(
+            storage=storage,
+            study_name=location.study,
+            direction=f"{definition.direction}imize",
+            load_if_exists=True,
+            pruner=pruner(sweep, evaluations(definition.experiment)),
+        )
+    )
+    saved = study.user_attrs.get(_DEFINITION)
+    if saved is None:
+        patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()))
+    else:
+        _compare(saved, definition, f"the sweep {location.study!r} in {hidden(location.url)}")
+    budget = sweep.budget()
+    desk = Desk(study, storage, budget)
+    space, points = sweep.searched(), sweep.grid_points()
+    return Study(workdir, sweep, definition, space, points, budget, study, desk)
+
+
+def load_study(
+    workdir: Path, location: Location, trust: Collection[str] = ()
+) -> tuple[Definition, optuna.Study]:
+    """Reads a sweep without changing anything.
+
+    Raises:
+        SweepError: the storage does not answer or does not hold it.
+        ConfigError: its experiment names a class that is not trusted.
+    """
+    storage = open_storage(workdir, location)
+    try:
+        study = patiently(lambda: optuna.load_study(study_name=location.study, storage=storage))
+        return Definition.from_json(study.user_attrs[_DEFINITION], trust), study
+    except KeyError:
+        raise SweepError(
+            f"{hidden(location.url)} holds no sweep {location.study!r}: it has not begun"
+        ) from None
+
+
+def _compare(saved: str, now: Definition, name: str) -> None:
+    """Makes sure that a sweep is still what it was when it began."""
+    plain = json.loads(now.to_json())
+    try:
+        was = Definition.from_json(saved, packages(plain["experiment"]))
+    except ConfigError as error:
+        raise SweepError(f"{name} cannot be compared: {error}; choose another directory") from error
+    changes: dict[str, tuple[Any, Any]] = {
+        f"the experiment's {part}": pair
+        for part, pair in difference(was.experiment, now.experiment).items()
+    }
+    changes |= {
+        f"the space's {part}": (was.space.get(part), now.space.get(part))
+        for part in {*was.space, *now.space}
+        if was.space.get(part) != now.space.get(part)
+    }
+    changes |= {
+        part: (getattr(was, part), getattr(now, part))
+        for part in ("metric", "direction", "seeds")
+        if getattr(was, part) != getattr(now, part)
+    }
+    if changes:
+        told = [f"{part} was {old!r} and is now {new!r}" for part, (old, new) in changes.items()]
+        hint = "undo the change or choose another directory"
+        raise SweepError(f"{name} is another one: {'; '.join(told)}; {hint}")
+
+
+def _describe(distribution: Any) -> str:
+    """A distribution and its conditions, the same in every process."""
+    bare = write(dataclasses.replace(distribution, when={}))
+    conditions = [f"{name} {_describe_condition(one)}" for name, one in distribution.when.items()]
+    return f"{bare} when {' and '.join(conditions)}" if conditions else bare
+
+
+def _describe_condition(wanted: Any) -> str:
+    if isinstance(wanted, type):
+        return f"is a {wanted.__name__}"
+    if isinstance(wanted, Sequence | set | frozenset) and not isinstance(wanted, str):
+        return " or ".join(map(_describe_condition, wanted))
+    if callable(wanted) and not dataclasses.is_dataclass(wanted):
+        return f"satisfies {getattr(wanted, '__qualname__', type(wanted).__name__)}"
+    return f"is {write(wanted)}"

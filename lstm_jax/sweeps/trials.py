@@ -1,0 +1,125 @@
+"""The trials of a sweep, read from the rows of its storage.
+
+A row is one attempt at a trial. Where a worker dies or leaves, its row ends as FAIL without a
+verdict, and the next worker makes a row that says which one it goes on from. Rows are only added
+and only end once, so that any number of processes, reading at any time, see the same trials:
+
+    number   of a trial: its place among the rows that go on from no other
+    attempt  after attempt: the first row that goes on from the last one
+"""
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+AFTER = "after"
+"""Attribute of a row: the number of the row which it goes on from."""
+OWNER = "owner"
+SEEN = "seen"
+"""When its worker was last seen, in seconds since 1970 by that machine's clock."""
+STEP = "step"
+"""The optimizer step from which the worker went on."""
+LEFT = "left"
+"""Whether the worker handed the trial back itself."""
+VERDICT = "verdict"
+ERROR = "error"
+METRICS = "metrics"
+"""The metric of each seed that is done, by the seed as text."""
+
+
+class State(enum.StrEnum):
+    """How a trial stands."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    """Ended early, by the pruner."""
+    DIVERGED = "diverged"
+    """A loss, a gradient or a parameter became NaN or infinite."""
+    FAILED = "failed"
+    """The experiment refuses its values, or every worker that tried it died."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    """Begun and left: the next worker goes on with it."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no worker will touch the trial again."""
+        return self not in (State.RUNNING, State.WAITING)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A setting and all attempts at it."""
+
+    number: int
+    attempts: tuple[FrozenTrial, ...]
+
+    @property
+    def last(self) -> FrozenTrial:
+        """The row that says how the trial stands."""
+        return self.attempts[-1]
+
+    @property
+    def state(self) -> State:
+        """How the trial stands."""
+        if verdict := self.last.user_attrs.get(VERDICT):
+            return State(verdict)
+        return {
+            TrialState.COMPLETE: State.COMPLETE,
+            TrialState.PRUNED: State.PRUNED,
+            TrialState.FAIL: State.WAITING,
+        }.get(self.last.state, State.RUNNING)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values by dotted name; empty where a worker died before it drew them."""
+        return dict(self.last.params)
+
+    @property
+    def metrics(self) -> dict[int, float]:
+        """The metric of each seed that is done."""
+        return {int(seed): value for seed, value in self.last.user_attrs.get(METRICS, {}).items()}
+
+    @property
+    def seconds(self) -> float:
+        """The time that workers spent on it."""
+        return sum(end - start for start, end in map(span, self.attempts))
+
+
+def read_trials(rows: Sequence[FrozenTrial]) -> list[Trial]:
+    """The trials that the rows of a storage stand for, by number."""
+    rows = sorted(rows, key=lambda row: row.number)
+    following: dict[int, FrozenTrial] = {}
+    for row in rows:
+        # Two workers may both have gone on from a row: the first counts.
+        if AFTER in row.user_attrs:
+            following.setdefault(row.user_attrs[AFTER], row)
+    trials = []
+    for first in (row for row in rows if AFTER not in row.user_attrs):
+        attempts = [first]
+        while attempts[-1].number in following:
+            attempts.append(following[attempts[-1].number])
+        trials.append(Trial(len(trials), tuple(attempts)))
+    return trials
+
+
+def span(row: FrozenTrial) -> tuple[float, float]:
+    """From when to when a worker was at work on a row, in seconds since 1970."""
+    start = row.datetime_start.timestamp() if row.datetime_start else 0.0
+    seen = float(row.user_attrs.get(SEEN, start))
+    has_ended_itself = row.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    if has_ended_itself and row.datetime_complete is not None:
+        return start, row.datetime_complete.timestamp()
+    return start, max(start, seen)
+
+
+def busy_seconds(rows: Sequence[FrozenTrial]) -> float:
+    """For how long at least one worker was at work."""
+    total, until = 0.0, 0.0
+    for start, end in sorted(map(span, rows)):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total

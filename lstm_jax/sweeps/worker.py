@@ -1,0 +1,184 @@
+"""A worker: takes trials one after another and trains them."""
+
+import statistics
+from pathlib import Path
+
+import jax
+import numpy as np
+import optuna
+
+from lstm_jax import checkpoints
+from lstm_jax.config import override
+from lstm_jax.errors import ConfigError, NonFiniteError, SweepError
+from lstm_jax.experiment import Experiment
+from lstm_jax.reporting import say
+from lstm_jax.run_directory import CHECKPOINTS, read_metrics
+from lstm_jax.runner import train
+from lstm_jax.sweeps.desk import Heart, LostTrialError
+from lstm_jax.sweeps.hparams import write_hparams
+from lstm_jax.sweeps.search import sampler, suggest
+from lstm_jax.sweeps.space import Setting
+from lstm_jax.sweeps.storage import patiently
+from lstm_jax.sweeps.study import Study
+from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, State, Trial
+from lstm_jax.tasks.base import Score
+from lstm_jax.values import suggestion
+
+TRIALS = "trials"
+_HOPELESS = 5
+"""A sweep stops when its first so many trials have all failed."""
+
+
+def work(study: Study, heartbeat: float) -> None:
+    """Takes trials until there are no more for this worker.
+
+    What one setting alone brings about, numbers that are not finite or values that the experiment
+    refuses together, ends the trial. Anything else, data that are missing or a full disk, ends the
+    worker, and its trial is handed back.
+
+    Args:
+        study: the sweep.
+        heartbeat: seconds between signs of life.
+
+    Raises:
+        UserError, StorageError: the sweep cannot go on before somebody mends it.
+        KeyboardInterrupt, SystemExit: after a signal; the trial is saved and handed back.
+    """
+    while (trial := study.desk.take()) is not None:
+        try:
+            with study.desk.beat(trial, heartbeat) as heart:
+                _Attempt(study, trial, heart).run()
+        except LostTrialError as lost:
+            say(f"trial {trial.number}: {lost}")
+        except BaseException:
+            study.desk.release(trial)
+            raise
+        finally:
+            jax.clear_caches()  # or the programs of every setting would stay in memory
+        _stop_if_all_fail(study)
+
+
+def workdir_of(workdir: Path, number: int, index: int, seeds: int) -> Path:
+    """The run directory of a trial, for its seed number `index`."""
+    return workdir / TRIALS / (f"{number:04d}" if seeds == 1 else f"{number:04d}-seed{index}")
+
+
+class _Attempt:
+    """One worker's attempt at one trial."""
+
+    def __init__(self, study: Study, trial: Trial, heart: Heart):
+        self.study, self.trial, self.heart = study, trial, heart
+        definition = study.definition
+        self.experiment, self.seeds = definition.experiment, definition.seeds
+        self.split, _, name = definition.metric.partition("/")
+        self.score = Score(name, definition.direction)
+        point = study.points[trial.number] if study.points is not None else None
+        study.optuna.sampler = sampler(study.sweep, study.space, trial.number, point)
+        self.row = patiently(lambda: optuna.Trial(study.optuna, trial.last._trial_id))
+        self.setting = patiently(lambda: suggest(self.row, study.space))
+        self.reported: set[int] = set()
+        self.pruned = False
+
+    def run(self) -> None:
+        """Trains the setting with each seed, and ends the trial."""
+        say(f"trial {self.trial.number}: {describe_setting(self.setting)}")
+        done = self.trial.metrics
+        try:
+            for index in range(self.seeds):
+                seed = self.experiment.seed + index
+                if seed not in done:
+                    value = self._train(index, seed)
+                    if value is None:
+                        raise NonFiniteError(f"{self.study.definition.metric} was never finite")
+                    done[seed] = value
+                    noted = {str(one): value for one, value in done.items()}
+                    self.study.desk.set(self.trial, METRICS, noted)
+                if self.pruned:
+                    return self._end(State.PRUNED, done[seed])
+            self._end(State.COMPLETE, statistics.fmean(done.values()))
+        except NonFiniteError as error:
+            self._end(State.DIVERGED, None, str(error))
+        except ConfigError as error:
+            self._end(State.FAILED, None, str(error))
+
+    def _train(self, index: int, seed: int) -> float | None:
+        """The best value of the metric in a run, which is gone on with if it was begun."""
+        workdir = workdir_of(self.study.workdir, self.trial.number, index, self.seeds)
+        steps = checkpoints.steps(workdir / CHECKPOINTS)
+        self.study.desk.set(self.trial, STEP, f"{index}: {steps[-1] if steps else 0}")
+        seeded = {} if "seed" in self.setting else {"seed": seed}
+        experiment: Experiment = override(self.experiment, self.setting | seeded)
+        train(experiment, workdir, lambda: index == 0 and self._should_stop(workdir))
+        if self.heart.is_lost:
+            raise LostTrialError
+        if index == 0:
+            self._report(workdir)  # what came after the last question
+        found = self._columns(workdir)
+        return None if found is None else _best(found[1], self.score)
+
+    def _should_stop(self, workdir: Path) -> bool:
+        """Whether the pruner ends the run, or it belongs to another worker by now."""
+        self._report(workdir)
+        self.pruned = patiently(self.row.should_prune)
+        return self.pruned or self.heart.is_lost
+
+    def _report(self, workdir: Path) -> None:
+        """Tells the storage of the evaluations since the last time."""
+        evaluated = read_metrics(workdir).get("validation", {}).get("step", np.array([], int))
+        found = self._columns(workdir)
+        for count, step in enumerate(evaluated.tolist(), start=1):
+            if found is None or count in self.reported:
+                continue
+            until = found[1][(found[0] <= step) & np.isfinite(found[1])]
+            if len(until):
+                patiently(lambda value=float(until[-1]), count=count: self.row.report(value, count))
+                self.reported.add(count)
+
+    def _columns(self, workdir: Path) -> tuple[np.ndarray, np.ndarray] | None:
+        """The steps and values of the metric in the log of a run; None if there are none yet."""
+        columns = read_metrics(workdir).get(self.split)
+        if columns is None:
+            return None
+        if self.score.metric not in columns:
+            names = [f"{self.split}/{name}" for name in columns if name not in ("step", "epoch")]
+            metric = self.study.definition.metric
+            raise SweepError(f"the runs log no metric {metric}{suggestion(metric, names)}")
+        return columns["step"], columns[self.score.metric]
+
+    def _end(self, state: State, value: float | None, error: str = "") -> None:
+        """Ends the trial, and fills TensorBoard's HParams view."""
+        metric = self.study.definition.metric
+        for index in range(self.seeds):
+            workdir = workdir_of(self.study.workdir, self.trial.number, index, self.seeds)
+            if workdir.is_dir():
+                write_hparams(workdir, self.setting, metric, succeeded=value is not None)
+        self.study.desk.finish(self.trial, state, value, error)
+        told = error if value is None else f"{metric} {value:.6g}"
+        say(f"trial {self.trial.number}: {state}, {told}")
+
+
+def describe_setting(setting: Setting) -> str:
+    """The values in one line."""
+    return ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in setting.items()
+    )
+
+
+def _best(values: np.ndarray, score: Score) -> float | None:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    return float(finite.min() if score.direction == "min" else finite.max())
+
+
+def _stop_if_all_fail(study: Study) -> None:
+    """Ends a sweep whose experiment is wrong whatever is searched.
+
+    Raises:
+        SweepError: so many trials have failed and none has not.
+    """
+    trials = study.desk.trials()
+    if len(trials) >= _HOPELESS and all(one.state is State.FAILED for one in trials):
+        error = trials[-1].last.user_attrs.get(ERROR)
+        raise SweepError(f"all of the first {len(trials)} trials failed, the last with: {error}")
