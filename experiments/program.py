@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from absl import app, flags, logging
 
@@ -18,6 +18,8 @@ from lstm_jax.config import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
 from lstm_jax.files import expand_user
 from lstm_jax.metrics import format_metric
+
+T = TypeVar("T")
 
 _PREFIX = "config."
 _BACKEND = flags.DEFINE_enum(
@@ -56,9 +58,26 @@ def load_experiment(path: str) -> Experiment:
     Raises:
         ConfigError: the file is missing or fails, or a flag names no field or has a wrong type.
     """
-    experiment = override(_call_get_config(expand_user(path)), config_changes())
+    experiment = override(load_object("config", path, Experiment), config_changes())
     check(experiment)
     return experiment
+
+
+def load_object(name: str, path: str, kind: type[T]) -> T:
+    """What the function `get_{name}()` of a Python file returns.
+
+    Args:
+        name: "config" or "sweep", the name of the flag.
+        path: of the file.
+        kind: the class of the object.
+
+    Raises:
+        ConfigError: the file is missing or fails, or returns something else.
+    """
+    found = _call(f"get_{name}", expand_user(path), f"--{name}")
+    if not isinstance(found, kind):
+        raise ConfigError(f"{path} needs a function get_{name}() that returns a {kind.__name__}")
+    return found
 
 
 def config_changes() -> dict[str, str]:
@@ -94,18 +113,19 @@ def _parse(arguments: list[str]) -> list[str]:
         _fail(str(error).replace("\n", " "), 2)
 
 
-def _call_get_config(path: Path) -> Experiment:
+def _call(function: str, path: Path, flag: str) -> Any:
+    """What a function of a Python file returns; None if it has no such function."""
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
         hint = f"; did you mean {path.with_name(near[0])}?" if near else ""
-        raise ConfigError(f"--config: there is no file {path}{hint}")
+        raise ConfigError(f"{flag}: there is no file {path}{hint}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"--config: {path} is not a Python file")
+        raise ConfigError(f"{flag}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        experiment = module.get_config() if hasattr(module, "get_config") else None
+        return getattr(module, function)() if hasattr(module, function) else None
     except Exception as error:
         # The mistake is in the caller's file, so its line helps more than our frames.
         frames = traceback.extract_tb(error.__traceback__)
@@ -114,9 +134,6 @@ def _call_get_config(path: Path) -> Experiment:
         where = f"{path}, line {line}" if line else str(path)
         message = " ".join(str(error).split())
         raise ConfigError(f"{where}: {type(error).__name__}: {message}") from error
-    if not isinstance(experiment, Experiment):
-        raise ConfigError(f"{path} needs a function get_config() that returns an Experiment")
-    return experiment
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

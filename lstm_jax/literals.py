@@ -60,13 +60,14 @@ def write(value: Any) -> str:
         return f"{{{', '.join(f'{key!r}: {write(one)}' for key, one in value.items())}}}"
     if isinstance(value, tuple | list):
         return f"({', '.join(map(write, value))}{',' if len(value) == 1 else ''})"
-    return repr(value)
+    # A float of NumPy is one of Python, too, but says otherwise.
+    return float.__repr__(value) if isinstance(value, float) else repr(value)
 
 
 def _is_default(value: Any, field: dataclasses.Field[Any]) -> bool:
     if field.default_factory is not dataclasses.MISSING:
-        return value == field.default_factory()
-    return field.default is not dataclasses.MISSING and value == field.default
+        return bool(value == field.default_factory())
+    return field.default is not dataclasses.MISSING and bool(value == field.default)
 
 
 def _literal(node: ast.expr) -> Any:

@@ -28,6 +28,7 @@ from lstm_jax.sweeps.trials import (
     VERDICT,
     State,
     Trial,
+    busy_seconds,
     read_trials,
 )
 
@@ -43,9 +44,12 @@ _TRIES = 5
 class Desk:
     """Takes trials for one worker, so that no two have the same and none is lost."""
 
-    def __init__(self, study: optuna.Study, storage: RDBStorage, budget: int | None):
-        """Of a study; `budget` is the number of trials that may be begun."""
+    def __init__(
+        self, study: optuna.Study, storage: RDBStorage, budget: int | None, hours: float | None
+    ):
+        """Of a study; `budget` is the number of trials that may be begun, in so many hours."""
         self._study, self._storage, self._budget = study, storage, budget
+        self._hours = hours
         self._id = storage.get_study_id_from_name(study.study_name)
         self._owner = _identity()
 
@@ -71,17 +75,19 @@ class Desk:
         """The trials that wait for a worker."""
         return [one for one in self.trials() if one.state is State.WAITING and self._counts(one)]
 
-    def running(self) -> list[Trial]:
-        """The trials that some worker has."""
-        return [one for one in self.trials() if one.state is State.RUNNING]
-
     def may_begin(self) -> bool:
         """Whether the budget holds another trial."""
         return self._budget is None or len(read_trials(self.rows())) < self._budget
 
+    def is_late(self) -> bool:
+        """Whether the hours are used up."""
+        return self._hours is not None and busy_seconds(self.rows()) >= self._hours * 3600
+
     def take(self) -> Trial | None:
         """A trial for this worker: one that waits, else a new one; None where there is neither."""
         self.release_dead()
+        if self.is_late():
+            return None
         for waiting in self.free():
             if _is_hopeless(waiting):
                 self._give_up(waiting)

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import shlex
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,10 @@ class SweepRun:
         ]
         if not varied or len({one.metric for one in complete}) < 2:
             return {}
-        return optuna.importance.get_param_importances(self._study, params=varied)
+        with warnings.catch_warnings():
+            # Optuna warns where a value of a choice occurs once; few trials tell little anyway.
+            warnings.simplefilter("ignore", UserWarning)
+            return optuna.importance.get_param_importances(self._study, params=varied)
 
     def table(self) -> list[dict[str, Any]]:
         """One dict for each trial, as `pandas.DataFrame` takes them: number, state, metric, ..."""

@@ -27,6 +27,7 @@ from lstm_jax.sweeps.space import (
     Setting,
     Space,
     Uniform,
+    extremes,
     plain,
 )
 from lstm_jax.sweeps.sweep import Sweep
@@ -164,12 +165,12 @@ def optuna_space(space: Space) -> dict[str, BaseDistribution]:
 
 def _distribution(one: Distribution) -> BaseDistribution:
     match one:
-        case Uniform(low, high, step):
-            return FloatDistribution(low, high, step=step)
+        case Uniform(step=step):
+            return FloatDistribution(*extremes(one), step=step)
         case LogUniform(low, high):
             return FloatDistribution(low, high, log=True)
-        case Integer(low, high, step, log):
-            return IntDistribution(low, high, step=step, log=log)
+        case Integer(step=step, log=log):
+            return IntDistribution(*extremes(one), step=step, log=log)
         case Choice(values):
             return CategoricalDistribution([plain(value) for value in values])
     raise TypeError(f"no distribution: {one!r}")
@@ -178,12 +179,12 @@ def _distribution(one: Distribution) -> BaseDistribution:
 def _suggest(trial: optuna.Trial, name: str, one: Distribution) -> Any:
     """Draws one value; of a choice the object itself."""
     match one:
-        case Uniform(low, high, step):
-            return trial.suggest_float(name, low, high, step=step)
+        case Uniform(step=step):
+            return trial.suggest_float(name, *extremes(one), step=step)
         case LogUniform(low, high):
             return trial.suggest_float(name, low, high, log=True)
-        case Integer(low, high, step, log):
-            return trial.suggest_int(name, low, high, step=step, log=log)
+        case Integer(step=step, log=log):
+            return trial.suggest_int(name, *extremes(one), step=step, log=log)
         case Choice(values):
             by_text = {plain(value): value for value in values}
             return by_text[trial.suggest_categorical(name, list(by_text))]

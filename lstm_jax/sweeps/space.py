@@ -11,7 +11,8 @@ space = {
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from lstm_jax.errors import ConfigError
@@ -53,7 +54,8 @@ class Uniform(_Interval):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
+        # 0.3 - 0.2 is a little less than 0.1.
+        if self.step is not None and not 0 < self.step <= (self.high - self.low) * (1 + 1e-9):
             raise ConfigError(f"{self!r}: step lies in (0, high - low]")
 
 
@@ -96,9 +98,9 @@ class Choice(Distribution):
     values: Sequence[Any]
 
     def __post_init__(self):
-        if isinstance(self.values, str) or not self.values:
-            raise ConfigError("a Choice needs a list of values, at least one")
-        if len(set(map(write, self.values))) < len(self.values):
+        if not isinstance(self.values, list | tuple | range) or not self.values:
+            raise ConfigError(f"a Choice needs a list of at least one value, not {self.values!r}")
+        if len(set(map(plain, self.values))) < len(self.values):  # True is 1 to Optuna
             raise ConfigError(f"{self!r}: a value stands there twice")
 
 
@@ -110,7 +112,7 @@ class Space(Mapping[str, Distribution]):
     (['a', 'a.b'], False)
     """
 
-    def __init__(self, space: Mapping[str, Distribution | Sequence[Any]]):
+    def __init__(self, space: Mapping[str, Any]):
         """Takes lists for choices.
 
         Raises:
@@ -165,16 +167,18 @@ def plain(value: Any) -> Plain:
     return value if value is None or isinstance(value, bool | int | float | str) else write(value)
 
 
-def candidates(distribution: Distribution) -> Collection[Any] | None:
+def candidates(distribution: Distribution) -> Sequence[Any] | None:
     """All values, the objects themselves, or None where they cannot be counted."""
     match distribution:
         case Choice():
             return distribution.values
         case Integer(log=False):
             return range(distribution.low, distribution.high + 1, distribution.step)
-        case Uniform(step=step) if step is not None:
-            count = math.floor((distribution.high - distribution.low) / step + 1e-9) + 1
-            return [distribution.low + index * step for index in range(count)]
+        case Uniform(low, high, step) if step is not None:
+            # As written in decimals, so that 0.1 steps end at 0.3 and not just above it.
+            first, last, width = (Decimal(str(number)) for number in (low, high, step))
+            count = int((last - first) / width) + 1
+            return [float(first + index * width) for index in range(count)]
     return None
 
 
@@ -212,10 +216,11 @@ def extremes(distribution: Distribution) -> Sequence[Any]:
     if isinstance(distribution, Choice):
         return distribution.values
     assert isinstance(distribution, _Interval)
-    return distribution.low, distribution.high
+    counted = candidates(distribution)
+    return (counted[0], counted[-1]) if counted else (distribution.low, distribution.high)
 
 
-def _distribution(name: str, given: Distribution | Sequence[Any]) -> Distribution:
+def _distribution(name: str, given: Any) -> Distribution:
     if isinstance(given, list | tuple):
         return Choice(given)
     if isinstance(given, Distribution) and type(given) not in (Distribution, _Interval):

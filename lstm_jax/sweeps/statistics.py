@@ -1,6 +1,7 @@
 """How sure a mean over seeds is, and whether two of them differ by more than noise."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,9 +82,12 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """
     if min(len(first), len(second)) < 2:
         raise ConfigError("a comparison needs at least two seeds of each setting: use --seeds")
-    difference = float(np.mean(first) - np.mean(second))
     if np.ptp(first) == np.ptp(second) == 0:  # no noise at all
+        difference = float(first[0] - second[0])  # a mean would round
         return Comparison(difference, (difference, difference), float(difference == 0))
-    test = stats.ttest_ind(first, second, equal_var=False)
+    difference = float(np.mean(first) - np.mean(second))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # about one of them without noise
+        test = stats.ttest_ind(first, second, equal_var=False)
     interval = test.confidence_interval(LEVEL)
     return Comparison(difference, (float(interval.low), float(interval.high)), float(test.pvalue))

@@ -104,7 +104,8 @@ def open_storage(workdir: Path, location: Location, heartbeat: float | None = No
         raise SweepError(
             f"{url.removeprefix('sqlite:///')} does not exist: the sweep has not begun"
         )
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    # A connection for each action: none is held while a trial trains, none outlives an outage.
+    options: dict[str, Any] = {"poolclass": sqlalchemy.NullPool}
     if is_sqlite:
         options["connect_args"] = {"timeout": _LOCK_TIMEOUT}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -168,8 +169,6 @@ def _make_atomic(storage: RDBStorage) -> None:
     @sqlalchemy.event.listens_for(storage.engine, "begin")
     def _(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    storage.engine.dispose()  # connections from before
 
 
 def _short(error: BaseException) -> str:

@@ -109,7 +109,7 @@ def open_study(
     else:
         _compare(saved, definition, f"the sweep {location.study!r} in {hidden(location.url)}")
     budget = sweep.budget()
-    desk = Desk(study, storage, budget)
+    desk = Desk(study, storage, budget, sweep.hours)
     space, points = sweep.searched(), sweep.grid_points()
     return Study(workdir, sweep, definition, space, points, budget, study, desk)
 
@@ -171,7 +171,8 @@ def _describe_condition(wanted: Any) -> str:
     if isinstance(wanted, type):
         return f"is a {wanted.__name__}"
     if isinstance(wanted, Sequence | set | frozenset) and not isinstance(wanted, str):
-        return " or ".join(map(_describe_condition, wanted))
+        parts = map(_describe_condition, wanted)
+        return " or ".join(parts if isinstance(wanted, Sequence) else sorted(parts))
     if callable(wanted) and not dataclasses.is_dataclass(wanted):
         return f"satisfies {getattr(wanted, '__qualname__', type(wanted).__name__)}"
     return f"is {write(wanted)}"

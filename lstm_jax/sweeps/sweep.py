@@ -82,10 +82,10 @@ class Sweep:
 
     def searched(self) -> Space:
         """The space that is searched, or the grid that is run."""
-        space = Space(self.space)
         if self.grid is None:
-            return space
+            return Space(self.space)
         grid = Space(self.grids[self.grid])
+        space = Space(self.space) if self.space else {}
         return Space(
             {
                 name: dataclasses.replace(
@@ -141,7 +141,12 @@ def check_space(experiment: Experiment, space: Space) -> None:
     Raises:
         ConfigError: no such field, or a value outside its type or refused by its class.
     """
-    for setting in _samples(space):
+    samples = list(_samples(space))
+    for name, one in space.items():
+        seen = any(name in setting for setting in samples)
+        if not seen and all(candidates(space[other]) is not None for other in one.when):
+            raise ConfigError(f"the search space: {name}: its condition is never true")
+    for setting in samples:
         try:
             check(override(experiment, {name: plain(value) for name, value in setting.items()}))
         except ConfigError as error:

@@ -3,7 +3,6 @@
 import statistics
 from pathlib import Path
 
-import jax
 import numpy as np
 import optuna
 
@@ -53,8 +52,6 @@ def work(study: Study, heartbeat: float) -> None:
         except BaseException:
             study.desk.release(trial)
             raise
-        finally:
-            jax.clear_caches()  # or the programs of every setting would stay in memory
         _stop_if_all_fail(study)
 
 
@@ -119,7 +116,7 @@ class _Attempt:
     def _should_stop(self, workdir: Path) -> bool:
         """Whether the pruner ends the run, or it belongs to another worker by now."""
         self._report(workdir)
-        self.pruned = patiently(self.row.should_prune)
+        self.pruned = bool(patiently(self.row.should_prune))
         return self.pruned or self.heart.is_lost
 
     def _report(self, workdir: Path) -> None:

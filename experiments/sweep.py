@@ -1,0 +1,136 @@
+"""Sweeps hyperparameters: many trials of an experiment, by many workers, none lost.
+
+    python -m experiments.sweep --config=configs/lm_ptb_small.py \
+        --sweep=configs/sweeps/learning_rate.py --workdir=runs/lr
+
+Stopped or killed, the same command goes on; `--trials` and `--hours` may grow. With the same
+`--storage` and the same directory it can run on any number of machines at once. How it stands, at
+any time:
+
+    python -m experiments.sweep --report --workdir=runs/lr          # --json: one object a trial
+"""
+
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+import threading
+
+from absl import flags
+
+from experiments import program
+from lstm_jax.config import override
+from lstm_jax.errors import ConfigError
+from lstm_jax.files import expand_user
+from lstm_jax.sweeps import Sweep, load_sweep
+from lstm_jax.sweeps.launch import default_workers, launch
+from lstm_jax.sweeps.local import HEARTBEAT
+from lstm_jax.sweeps.report import describe, json_lines, write_report
+from lstm_jax.sweeps.storage import Location, open_directory
+from lstm_jax.sweeps.study import Study, define, open_study
+from lstm_jax.sweeps.worker import work
+from lstm_jax.values import field_types, type_name
+
+flags.adopt_module_key_flags(program)
+_CONFIG = flags.DEFINE_string("config", None, "Python file with a function get_config().")
+_SWEEP = flags.DEFINE_string("sweep", None, "Python file with a function get_sweep().")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "Processes on this machine; one for each core, if not given.", lower_bound=1
+)
+_STORAGE = flags.DEFINE_string(
+    "storage",
+    None,
+    "Database for many machines, as postgresql+psycopg://user@host/name; $VARIABLE is replaced. "
+    "If not given, a file in --workdir.",
+)
+_STUDY = flags.DEFINE_string(
+    "study", None, "Name in the database; that of the directory, if not given."
+)
+_HEARTBEAT = flags.DEFINE_float(
+    "heartbeat",
+    HEARTBEAT,
+    "Seconds between signs of life; after six without one, a worker on another machine is dead.",
+    lower_bound=1.0,
+)
+_REPORT = flags.DEFINE_bool("report", False, "Say how the sweep in --workdir stands, and end.")
+_JSON = flags.DEFINE_bool("json", False, "With --report: print one JSON object a trial.")
+_COMPARE = flags.DEFINE_list(
+    "compare", None, "With --report: two trials by number; do they differ by more than noise?"
+)
+_TRUST = flags.DEFINE_list("trust", [], "With --report: packages whose classes the config may use.")
+_WORKER = flags.DEFINE_bool("worker", False, "Be one of the workers; used by the program itself.")
+
+_FIELDS = {
+    one.name: flags.DEFINE_string(
+        one.name, None, f"Overrides the sweep file's {one.name}: {type_name(kind)}."
+    )
+    for one, kind in zip(dataclasses.fields(Sweep), field_types(Sweep).values(), strict=True)
+    if one.name not in ("space", "grids")
+}
+
+
+def main() -> None:
+    """Searches, or says how a sweep stands."""
+    if _WORKDIR.value is None:
+        raise ConfigError("--workdir is missing: give a directory, such as runs/lr")
+    if _REPORT.value:
+        _report()
+        return
+    if _JSON.value or _COMPARE.value:
+        raise ConfigError("--json and --compare go with --report")
+    study = _open()
+    if _WORKER.value:
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        work(study, _HEARTBEAT.value)
+        return
+    workers = _WORKERS.value or default_workers()
+    command = [sys.executable, "-m", "experiments.sweep", *sys.argv[1:], "--worker"]
+    launch(study, command, workers)
+    _report()
+
+
+def _open() -> Study:
+    """The sweep that the flags say, begun or gone on with."""
+    if _CONFIG.value is None:
+        raise ConfigError("--config is missing: give a file, such as configs/lm_ptb_small.py")
+    if _SWEEP.value is None:
+        raise ConfigError("--sweep is missing: give a file as configs/sweeps/learning_rate.py")
+    experiment = program.load_experiment(_CONFIG.value)
+    sweep = program.load_object("sweep", _SWEEP.value, Sweep)
+    given = {name: flag.value for name, flag in _FIELDS.items() if flag.value is not None}
+    sweep = override(sweep, given)
+    definition = define(sweep, experiment, _CONFIG.value, program.config_changes())
+    workdir = expand_user(_WORKDIR.value)
+    location: Location = open_directory(workdir, _STORAGE.value, _STUDY.value)
+    return open_study(workdir, location, sweep, definition, _HEARTBEAT.value)
+
+
+def _report() -> None:
+    """Prints how the sweep stands, and writes its report."""
+    sweep = load_sweep(_WORKDIR.value, _TRUST.value)
+    if _COMPARE.value:
+        print(sweep.compare(*_two_numbers(_COMPARE.value)))
+    elif _JSON.value:
+        print(json_lines(sweep), end="")
+    else:
+        page = write_report(sweep)
+        print(describe(sweep, shutil.get_terminal_size().columns))
+        print(f"report: {page}")
+
+
+def _two_numbers(given: list[str]) -> tuple[int, int]:
+    if len(given) != 2 or not all(one.isdecimal() for one in given):
+        raise ConfigError(f"--compare: expected two numbers of trials, got {','.join(given)}")
+    return int(given[0]), int(given[1])
+
+
+def _leave_with_parent() -> None:
+    """Saves and leaves as after SIGTERM when the process that started this one is gone."""
+    os.read(sys.stdin.fileno(), 1)  # not sys.stdin.read, which a process cannot end in
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,175 @@
+"""Starts the workers of one machine, and stays until no trial is left."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+
+from lstm_jax.errors import SweepError
+from lstm_jax.interruption import Interruption
+from lstm_jax.sweeps.study import Study
+from lstm_jax.sweeps.trials import busy_seconds, read_trials
+from lstm_jax.sweeps.watch import Standing, Watch
+
+_PAUSE = 0.5
+"""Seconds between two looks at the workers."""
+_LOOK = 2.0
+"""Seconds between two looks at the storage."""
+_STILLBORN = 20
+"""The sweep stops when so many workers in a row are killed before they end a trial."""
+_THREADS = ("LSTM_JAX_NUM_THREADS", "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What bounds the threads of the native kernel, of XLA's CPU client, and of NumPy's libraries."""
+
+
+def default_workers() -> int:
+    """One worker for each core that this process may use.
+
+    A small recurrent network gains little from a second thread, less than from another trial beside
+    it: docs/results.md has the measurement.
+    """
+    return _cores()
+
+
+def launch(study: Study, command: Sequence[str], workers: int) -> None:
+    """Keeps workers at work until the trials or the hours are used up.
+
+    A worker that is killed is replaced, and its trial gone on with. After Ctrl-C or SIGTERM all
+    workers save their runs and leave; if this process is killed, they do as well.
+
+    Args:
+        study: the sweep.
+        command: starts a worker; it works on one trial after another, and ends when its standard
+            input does.
+        workers: how many at a time.
+
+    Raises:
+        SweepError: a worker met something that has to be mended first.
+        KeyboardInterrupt, SystemExit: after a signal, once the workers have left.
+    """
+    with _Crew(study, command, workers) as crew, Interruption() as interruption:
+        crew.run(interruption)
+    if interruption:
+        raise interruption.exception()
+
+
+class _Crew:
+    """The workers of this machine."""
+
+    def __init__(self, study: Study, command: Sequence[str], workers: int):
+        self.study, self.command, self.workers = study, list(command), workers
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.logs = study.workdir / "logs"
+        self.logs.mkdir(exist_ok=True)
+        threads = max(1, _cores() // workers)
+        self.environment = dict(os.environ) | {name: str(threads) for name in _THREADS}
+        self.killed, self.done, self.looked = 0, 0, 0.0
+        self.standing = self._look()
+
+    def run(self, interruption: Interruption) -> None:
+        """Starts, watches and replaces workers until there is nothing left to do."""
+        with Watch(self.study) as watch:
+            while True:
+                self._reap()
+                if time.monotonic() - self.looked > _LOOK:
+                    self.standing = self._look()
+                    watch.show(self.standing)
+                if interruption or self.standing.is_late:
+                    break
+                if self._has_work():
+                    self._start()
+                elif not self.processes and not self.standing.running:
+                    break
+                time.sleep(_PAUSE)
+            self._dismiss()
+            watch.show(self._look())
+
+    def _look(self) -> Standing:
+        """How the sweep stands; ends the attempts of workers that are known to be dead."""
+        self.study.desk.release_dead()
+        rows = self.study.desk.rows()
+        self.looked = time.monotonic()
+        budget = self.study.budget, self.study.sweep.hours
+        return Standing(read_trials(rows), busy_seconds(rows), *budget)
+
+    def _has_work(self) -> bool:
+        """Whether another worker would find a trial."""
+        starting = len(self.processes) - len(self.standing.running)
+        return self.standing.open(max(0, starting))
+
+    def _start(self) -> None:
+        """Fills the places of this machine."""
+        for place in range(self.workers):
+            if place not in self.processes and self._has_work():
+                log = self.logs / f"{socket.gethostname()}-{place}.log"
+                with log.open("ab") as file:
+                    self.processes[place] = subprocess.Popen(
+                        self.command,
+                        stdin=subprocess.PIPE,
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                        env=self.environment,
+                        # Ctrl-C is for this process, which then tells them.
+                        start_new_session=True,
+                    )
+
+    def _reap(self) -> None:
+        """Takes notice of workers that ended.
+
+        Raises:
+            SweepError: with an error that another worker would meet, too.
+        """
+        for place, process in list(self.processes.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self.processes[place]
+            if process.stdin is not None:
+                process.stdin.close()
+            self.looked = 0.0  # the storage knows more now
+            if 0 < code < 128:
+                raise SweepError(self._last_error(place))
+            done = len(self.standing.final)
+            self.killed = 0 if code == 0 or done > self.done else self.killed + 1
+            self.done = done
+            if self.killed >= _STILLBORN:
+                raise SweepError(
+                    f"{self.killed} workers in a row were killed, the last by signal {-code}: see "
+                    f"{self.logs}; with too little memory, say fewer --workers"
+                )
+
+    def _last_error(self, place: int) -> str:
+        """What a worker said at its end."""
+        path = self.logs / f"{socket.gethostname()}-{place}.log"
+        lines = path.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        if errors and errors[-1] == lines[-1]:
+            return errors[-1].removeprefix("error: ")
+        return f"a worker failed: {lines[-1] if lines else 'no message'}; see {path}"
+
+    def _dismiss(self) -> None:
+        """Lets all workers save and leave."""
+        for process in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in self.processes.values():
+            process.wait()
+        self.processes.clear()
+
+    def __enter__(self) -> "_Crew":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nobody stays behind, also after a second Ctrl-C."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1

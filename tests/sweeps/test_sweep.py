@@ -1,0 +1,354 @@
+"""What a sweep refuses before its first trial, and how it describes itself."""
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstm_jax.cells import GRU, LSTM, SimpleRNN
+from lstm_jax.errors import ConfigError
+from lstm_jax.schedules import Decay, Plateau
+from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Space, Uniform
+from lstm_jax.sweeps.study import Definition, _describe, define
+from lstm_jax.sweeps.sweep import Sweep, check_space
+from tests.runs import tiny, tiny_classifier
+
+ROOT = Path(__file__).parents[2]
+RATE = {"optimizer.learning_rate": LogUniform(1e-3, 1.0)}
+CELLS = [LSTM(hidden=3), GRU(hidden=4)]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        RATE,
+        {"task.dropout": Uniform(0.0, 0.9), "task.layers": Integer(1, 3)},
+        {"task.dropout": Uniform(0.0, 1.0, step=0.3)},  # the last is 0.9
+        {"epochs": Integer(1, 4)},
+        {"task.cell": CELLS, "task.cell.hidden": Integer(2, 8, log=True)},
+        {
+            "task.cell": [*CELLS, SimpleRNN()],
+            "task.cell.forget_bias": Choice([0.0, 1.0], when={"task.cell": LSTM}),
+            "task.cell.activation": Choice(["tanh", "relu"], when={"task.cell": SimpleRNN}),
+        },
+        {
+            "task.cell": [LSTM(), (LSTM(),)],
+            "task.cell.hidden": Integer(2, 8, when={"task.cell": LSTM}),
+            "task.cell.0.hidden": Integer(2, 8, when={"task.cell": lambda it: it != LSTM()}),
+        },
+        {
+            "optimizer.schedule": [Plateau(), Decay(after=2)],
+            "optimizer.schedule.after": Integer(0, 9, when={"optimizer.schedule": Decay}),
+            "optimizer.clip_norm": [None, 0.5],
+        },
+        {
+            "optimizer": ["Optimizer(name='sgd')", "Optimizer(name='adam')"],
+            "optimizer.options": Choice(
+                [{"b1": 0.5}, {}], when={"optimizer": lambda text: "adam" in text}
+            ),
+        },
+        {"task.tied": [False, True], "task.embedding": Choice([4], when={"task.tied": True})},
+        {"seed": [3, 4, 5]},
+    ],
+)
+def test_a_space_that_fits_passes(space):
+    check_space(tiny("here"), Space(space))
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (
+            {"optimizer.learning_rat": LogUniform(1e-3, 1.0)},
+            "optimizer.learning_rat: Optimizer has no such field; did you mean 'learning_rate'?",
+        ),
+        ({"task.layers": Uniform(1.0, 2.0)}, "task.layers: expected int, got 1.0"),
+        ({"task.cell": ["words"]}, "task.cell: expected Cell | tuple[Cell, ...], got 'words'"),
+        ({"task.cell": [LSTM(), None]}, "task.cell: expected Cell"),
+        ({"task.cell": [LSTM(), Decay()]}, "task.cell: no class Decay of type Cell"),
+        ({"optimizer.learning_rate": [0.1, "fast"]}, "optimizer.learning_rate: expected float"),
+        ({"optimizer.name": ["adam", "adma"]}, "optimizer: optax has no optimizer 'adma'"),
+        ({"task.dropout": Uniform(0.0, 1.0)}, "task: dropout lies in [0, 1), not 1.0"),
+        ({"task.dropout": Uniform(-0.1, 0.5)}, "task: dropout lies in [0, 1), not -0.1"),
+        ({"seed": Integer(0, 2**32)}, "seed lies in [0, 2**32), not 4294967296"),
+        ({**RATE, "task.layers": Integer(0, 2)}, "task: "),
+        ({"epochs": [1, 2], "steps": [5]}, "give the length of training as epochs or as steps"),
+        (
+            {"task.cell": CELLS, "task.cell.forget_bias": Uniform(0.0, 1.0)},
+            "task.cell.forget_bias: GRU has no such field; there are hidden",
+        ),
+        (
+            {
+                "task.cell": CELLS,
+                "task.cell.forget_bias": Choice([0.0], when={"task.cell": [LSTM, GRU]}),
+            },
+            "task.cell.forget_bias: GRU has no such field",
+        ),
+        (
+            {
+                "task.cell": CELLS,
+                "task.cell.forget_bias": Choice([0.0, "high"], when={"task.cell": LSTM}),
+            },
+            "task.cell.forget_bias: expected float, got 'high'",
+        ),
+        (
+            {"task.cell": CELLS, "task.cell.hidden": Integer(0, 8)},
+            "task: there must be at least one layer and one hidden",
+        ),
+        (
+            {  # wrong only with the last choice of what it depends on
+                "task.tied": [False, True],
+                "task.embedding": Choice([4, 5], when={"task.tied": [False, True]}),
+            },
+            "task: a tied softmax needs embedding",
+        ),
+        (
+            {
+                "task.layers": Integer(1, 3),
+                "task.cell": Choice([(LSTM(), LSTM())], when={"task.layers": lambda n: n > 1}),
+            },
+            "task: ",
+        ),
+    ],
+)
+def test_a_space_that_does_not_fit_is_refused_in_one_line(space, message):
+    with pytest.raises(ConfigError) as told:
+        check_space(tiny("here"), Space(space))
+    assert str(told.value).startswith(f"the search space: {message}")
+    assert "\n" not in str(told.value)
+
+
+def test_an_object_of_which_no_run_could_be_read_back_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Local(LSTM):
+        pass
+
+    with pytest.raises(
+        ConfigError, match=r"the search space: task\.cell: define .*Local at the top"
+    ):
+        check_space(tiny("here"), Space({"task.cell": [LSTM(), Local()]}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"startup": 0}, "startup must be positive, not 0"),
+        ({"warmup": 0}, "warmup must be positive, not 0"),
+        ({"trials": 0}, "trials must be positive, not 0"),
+        ({"trials": -1}, "trials must be positive, not -1"),
+        ({"hours": 0.0}, "hours must be positive, not 0.0"),
+        ({"hours": float("inf")}, "hours must be positive, not inf"),
+        ({"hours": float("nan")}, "hours must be positive, not nan"),
+        ({"seeds": 0}, "seeds must be positive, not 0"),
+        ({"reduction": 1}, "reduction must be at least 2, not 1"),
+        ({"seed": -1}, "seed lies in"),
+        ({"seed": 2**31}, "seed lies in"),
+        ({"grid": "smal", "grids": {"small": {}}}, "grid: .* 'smal'; did you mean 'small'?"),
+        ({"grid": "small"}, "grid: the sweep has no grid called 'small'; there are none"),
+        ({"metric": "perplexity"}, "metric: expected validation/NAME or train/NAME"),
+        ({"metric": "test/perplexity"}, "metric: expected validation/NAME or train/NAME"),
+    ],
+)
+def test_what_is_no_sweep_is_refused(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        Sweep(space=RATE, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"trials": 7}, 7),
+        ({"hours": 0.5}, None),
+        ({"trials": 7, "hours": 0.5}, 7),
+        ({"sampler": "grid"}, 6),
+        ({"sampler": "grid", "trials": 4}, 4),
+        ({"sampler": "grid", "trials": 9}, 6),
+        ({"sampler": "grid", "hours": 1.0}, 6),
+        ({"grid": "small"}, 2),
+        ({"grid": "small", "sampler": "random", "trials": 1}, 1),
+        ({"sampler": "qmc", "trials": 9}, 9),
+    ],
+)
+def test_the_budget_in_settings(fields, expected):
+    space = {"task.layers": Integer(1, 3), "task.tied": [False, True]}
+    sweep = Sweep(space=space, grids={"small": {"task.layers": [1, 2]}}, **fields)
+    assert sweep.budget() == expected
+    assert sweep.is_grid == ("grid" in fields or fields.get("sampler") == "grid")
+    assert (sweep.grid_points() is None) == (not sweep.is_grid)
+
+
+def test_a_search_without_an_end_is_refused():
+    with pytest.raises(ConfigError, match="would never end: give --trials or --hours"):
+        Sweep(space=RATE).budget()
+
+
+def test_a_space_that_is_no_grid_is_refused_as_one():
+    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate: a grid needs values"):
+        Sweep(space=RATE, sampler="grid").budget()
+    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate: a grid needs values"):
+        Sweep(space={"seed": [1]}, grids={"fine": RATE}, grid="fine").budget()
+
+
+def test_a_grid_inherits_the_conditions_of_the_space():
+    sweep = Sweep(
+        space={
+            "task.cell": CELLS,
+            "task.cell.forget_bias": Uniform(0.0, 1.0, when={"task.cell": LSTM}),
+            "task.tied": Choice([True], when={"task.dropout": 0.0, "task.cell": GRU}),
+            "task.dropout": [0.0, 0.5],
+        },
+        grids={
+            "small": {
+                "task.cell.forget_bias": [0.0, 1.0],
+                "task.cell": [*CELLS, SimpleRNN()],
+                "task.tied": [False, True],
+            },
+            "own": {
+                "task.cell": CELLS,
+                "task.cell.forget_bias": Choice([2.0], when={"task.cell": lambda cell: True}),
+                "seed": [1],
+            },
+        },
+    )
+    points = {
+        name: Sweep(sweep.space, sweep.grids, name).grid_points() for name in ("small", "own")
+    }
+    assert points["small"] == [
+        {"task.cell": "LSTM(hidden=3)", "task.cell.forget_bias": 0.0},
+        {"task.cell": "LSTM(hidden=3)", "task.cell.forget_bias": 1.0},
+        # Its condition on a name that the grid does not have is gone.
+        {"task.cell": "GRU(hidden=4)", "task.tied": False},
+        {"task.cell": "GRU(hidden=4)", "task.tied": True},
+        {"task.cell": "SimpleRNN()"},
+    ]
+    assert points["own"] == [
+        {"task.cell": text, "task.cell.forget_bias": 2.0, "seed": 1}
+        for text in ("LSTM(hidden=3)", "GRU(hidden=4)")
+    ]
+    assert dict(sweep.searched()) == dict(Space(sweep.space))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("validation/nats_per_token", "min")),
+        ({"metric": "validation/nats_per_token"}, ("validation/nats_per_token", "min")),
+        ({"direction": "max"}, ("validation/nats_per_token", "max")),
+        ({"metric": "train/loss", "direction": "min"}, ("train/loss", "min")),
+        ({"metric": "validation/perplexity", "direction": "min"}, ("validation/perplexity", "min")),
+    ],
+)
+def test_the_objective(fields, expected):
+    assert Sweep(space=RATE, **fields).objective(tiny("here")) == expected
+
+
+def test_the_objective_is_that_of_the_task():
+    found = Sweep(space=RATE).objective(tiny_classifier("here"))
+    assert found == ("validation/accuracy", "max")
+
+
+@pytest.mark.parametrize("metric", ["validation/perplexity", "train/nats_per_token"])
+def test_a_metric_of_which_nobody_knows_the_direction_is_refused(metric):
+    with pytest.raises(ConfigError, match=f"say --direction=min or --direction=max .* {metric}"):
+        Sweep(space=RATE, metric=metric).objective(tiny("here"))
+
+
+def wide(cell: object) -> bool:
+    return getattr(cell, "hidden", 0) > 3
+
+
+NAMES = ["sgd", "adam", "adamw", "lion", "rmsprop", "adagrad"]
+DESCRIBED = [
+    (Choice(CELLS), "Choice(values=(LSTM(hidden=3), GRU(hidden=4)))"),
+    (Uniform(0.0, 1.0, when={"a": LSTM}), "Uniform(low=0.0, high=1.0) when a is a LSTM"),
+    (
+        Integer(2, 8, step=2, when={"a": LSTM(hidden=3)}),
+        "Integer(low=2, high=8, step=2) when a is LSTM(hidden=3)",
+    ),
+    (
+        LogUniform(0.5, 1.0, when={"a": [LSTM, wide], "b": (1, None)}),
+        "LogUniform(low=0.5, high=1.0) when a is a LSTM or satisfies wide and b is 1 or is None",
+    ),
+    (
+        Choice(["x"], when={"a": lambda cell: True, "b": functools.partial(isinstance)}),
+        "Choice(values=('x',)) when a satisfies <lambda> and b satisfies partial",
+    ),
+    (Choice(NAMES, when={"a": "word"}), f"Choice(values={tuple(NAMES)}) when a is 'word'"),
+    # Of sets the order is another in every process.
+    (Choice([1], when={"a": set(NAMES)}), None),
+    (Choice([1], when={"a": frozenset({LSTM, GRU, SimpleRNN, LSTM(), GRU(), wide})}), None),
+]
+
+
+@pytest.mark.parametrize(("distribution", "text"), DESCRIBED[:-2])
+def test_a_distribution_is_described(distribution, text):
+    assert _describe(distribution) == text
+
+
+def test_a_distribution_is_described_alike_in_every_process():
+    code = (
+        "from tests.sweeps import test_sweep as it\n"
+        "for one, _ in it.DESCRIBED: print(it._describe(one))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONHASHSEED": "3"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [_describe(one) for one, _ in DESCRIBED]
+    assert "0x" not in done.stdout
+
+
+def test_a_definition_describes_its_space():
+    space = {"task.cell": CELLS, "task.cell.hidden": Integer(2, 8, when={"task.cell": wide})}
+    assert define(Sweep(space=space, trials=1), tiny("here")).space == {
+        "task.cell": "Choice(values=(LSTM(hidden=3), GRU(hidden=4)))",
+        "task.cell.hidden": "Integer(low=2, high=8) when task.cell satisfies wide",
+    }
+
+
+def test_a_definition_is_read_back():
+    changes = {"task.layers": "2"}
+    written = define(Sweep(space=RATE, trials=3, seeds=2), tiny("here"), "configs/a.py", changes)
+    assert written.experiment == tiny("here")
+    assert (written.config, written.changes) == ("configs/a.py", changes)
+    assert (written.metric, written.direction, written.seeds) == (
+        "validation/nats_per_token",
+        "min",
+        2,
+    )
+    assert Definition.from_json(written.to_json(), ()) == written
+
+
+def test_a_definition_is_of_the_grid_that_is_run():
+    sweep = Sweep(space=RATE, grids={"small": {"seed": [1, 2]}}, grid="small")
+    assert define(sweep, tiny("here")).space == {"seed": "Choice(values=(1, 2))"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "message"),
+    [
+        ({}, {}, "the sweep would never end"),
+        ({"trials": 1, "space": {}}, {}, "the search space is empty"),
+        ({"trials": 1, "space": {"task.drop": [0.1]}}, {}, "the search space: task.drop"),
+        ({"trials": 1, "space": {"seed": [1, 2]}, "seeds": 2}, {}, "seed stands in the search"),
+        ({"trials": 1, "seeds": 2}, {"seed": 2**32 - 1}, "seed: 2 seeds from 4294967295 on"),
+        ({"trials": 1, "metric": "train/loss"}, {}, "say --direction"),
+        ({"sampler": "grid"}, {}, "optimizer.learning_rate: a grid needs"),
+    ],
+)
+def test_a_sweep_that_could_not_run_is_refused_when_it_is_defined(fields, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        define(Sweep(**({"space": RATE} | fields)), tiny("here", **changes))
+
+
+def test_the_last_seeds_that_there_are_may_be_used():
+    define(Sweep(space=RATE, trials=1, seeds=2), tiny("here", seed=2**32 - 2))

@@ -1,0 +1,167 @@
+"""What a worker does with a trial: trains it, ends it early, or hands it back."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lstm_jax
+from lstm_jax import checkpoints
+from lstm_jax.errors import DataError, SweepError
+from lstm_jax.reporting import Reporter
+from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
+from lstm_jax.sweeps.trials import State
+from tests.runs import assert_same_run, tiny
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
+
+
+def grid(name: str, *values: Any, **options: Any) -> Sweep:
+    return Sweep({name: list(values)}, sampler="grid", **options)
+
+
+def test_a_trial_is_the_run_that_train_makes(text: str, tmp_path: Path) -> None:
+    experiment = tiny(text)
+    (trial,) = run_sweep(grid("keep", 3), experiment, tmp_path / "sweep").trials
+    lstm_jax.train(lstm_jax.override(experiment, {"keep": 3}), tmp_path / "run")
+    assert_same_run(trial.workdir, tmp_path / "run")
+    log = lstm_jax.load(tmp_path / "run").metrics["validation"]["nats_per_token"]
+    assert trial.metric == log.min()
+    assert list(trial.curve.values()) == log.tolist()
+
+
+def test_a_bad_trial_is_pruned_and_can_be_loaded(text: str, tmp_path: Path) -> None:
+    sweep = grid("optimizer.learning_rate", 0.05, 0.04, 1e-6, pruner="median", startup=1, warmup=2)
+    good, other, bad = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    assert good.state is State.COMPLETE
+    assert other.state in (State.COMPLETE, State.PRUNED)
+    assert bad.state is State.PRUNED
+    assert list(bad.curve) == [1, 2]
+    assert bad.load().step in (6, 12)
+    assert checkpoints.steps(bad.workdir / "checkpoints")[-1] == 12
+    # Whoever wants to know trains on.
+    assert lstm_jax.train(bad.load().experiment, bad.workdir).steps[-1] == 24
+
+
+def test_a_trial_that_diverges_is_told_as_such(text: str, tmp_path: Path) -> None:
+    sweep = grid("optimizer.learning_rate", 3e38, 0.1)
+    bad, good = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    assert (bad.state, bad.metric) == (State.DIVERGED, None)
+    assert bad.error
+    assert good.state is State.COMPLETE
+    assert load_sweep(tmp_path / "sweep").best().number == good.number
+
+
+def test_values_that_are_refused_together_fail_alone(text: str, tmp_path: Path) -> None:
+    sweep = grid("steps_per_dispatch", 50, 1)
+    bad, good = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    assert bad.state is State.FAILED
+    assert "steps_per_dispatch" in (bad.error or "")
+    assert good.state is State.COMPLETE
+
+
+def test_a_sweep_all_of_whose_trials_fail_stops(text: str, tmp_path: Path) -> None:
+    sweep = grid("steps_per_dispatch", *range(50, 70))
+    with pytest.raises(SweepError, match="all of the first 5 trials failed"):
+        run_sweep(sweep, tiny(text), tmp_path / "sweep")
+    assert len(load_sweep(tmp_path / "sweep").trials) == 5
+
+
+def test_what_every_trial_would_meet_stops_the_sweep(text: str, tmp_path: Path) -> None:
+    sweep = Sweep({"keep": Integer(1, 9)}, trials=2)
+    missing = tiny(tmp_path / "gone")
+    with pytest.raises(DataError):
+        run_sweep(sweep, missing, tmp_path / "sweep")
+    (trial,) = load_sweep(tmp_path / "sweep").trials
+    assert trial.state is State.WAITING
+    (tmp_path / "gone").symlink_to(text)
+    trials = run_sweep(sweep, missing, tmp_path / "sweep").trials
+    assert [one.state for one in trials] == [State.COMPLETE] * 2
+    assert trials[0].values == trial.values
+
+
+def test_a_signal_saves_the_run_and_hands_the_trial_back(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = worker._Attempt._should_stop
+
+    def interrupted(self: Any, workdir: Path) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return asked(self, workdir)
+
+    sweep, experiment = grid("keep", 3), tiny(text)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._Attempt, "_should_stop", interrupted)
+        with pytest.raises(SystemExit):
+            run_sweep(sweep, experiment, tmp_path / "sweep")
+    (trial,) = load_sweep(tmp_path / "sweep").trials
+    assert trial.state is State.WAITING
+    assert checkpoints.steps(trial.workdir / "checkpoints")[-1] == 6
+    (trial,) = run_sweep(sweep, experiment, tmp_path / "sweep").trials
+    assert trial.state is State.COMPLETE
+    lstm_jax.train(lstm_jax.override(experiment, {"keep": 3}), tmp_path / "run")
+    assert_same_run(trial.workdir, tmp_path / "run")
+
+
+def test_seeds_that_are_done_are_not_trained_again(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, trained = grid("keep", 3, seeds=3), list[int]()
+    train = worker.train
+
+    def counted(experiment: Any, *rest: Any) -> Any:
+        if len(trained) == 2:
+            trained.append(-1)
+            raise KeyboardInterrupt
+        trained.append(experiment.seed)
+        return train(experiment, *rest)
+
+    monkeypatch.setattr(worker, "train", counted)
+    experiment = tiny(text, seed=7, epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(sweep, experiment, tmp_path / "sweep")
+    (trial,) = run_sweep(sweep, experiment, tmp_path / "sweep").trials
+    assert trained == [7, 8, -1, 9]
+    assert [run.seed for run in trial.runs] == [7, 8, 9]
+    values = [run.metric for run in trial.runs]
+    assert len(set(values)) == 3
+    assert trial.metric == pytest.approx(sum(value or 0 for value in values) / 3)
+    assert trial.summary is not None
+    assert trial.summary.interval is not None
+    low, high = trial.summary.interval
+    assert low <= trial.metric <= high
+
+
+def test_hours_that_are_used_up_begin_no_trial(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = Sweep({"keep": Integer(1, 9)}, hours=1e-6)
+    found = run_sweep(sweep, tiny(text, epochs=1), tmp_path / "sweep")
+    assert [trial.state for trial in found.trials] == [State.COMPLETE]
+
+
+@pytest.fixture
+def attempt(text: str, tmp_path: Path) -> Callable[..., Any]:
+    def call(metric: str, direction: str) -> Any:
+        options: dict[str, Any] = {"metric": metric, "direction": direction}
+        sweep = grid("keep", 3, **options)
+        (trial,) = run_sweep(sweep, tiny(text), tmp_path / metric.replace("/", "_")).trials
+        return trial
+
+    return call
+
+
+@pytest.mark.parametrize(("metric", "direction"), [("train/nats_per_token", "max")])
+def test_any_metric_in_either_direction(
+    metric: str, direction: str, attempt: Callable[..., Any]
+) -> None:
+    trial = attempt(metric, direction)
+    split, _, name = metric.partition("/")
+    values = trial.metrics[split][name]
+    assert trial.metric == (values.max() if direction == "max" else values.min())
+    assert len(trial.curve) == 4
