@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from absl import flags
 
@@ -27,7 +28,7 @@ from lstm_jax.sweeps import Sweep, load_sweep
 from lstm_jax.sweeps.launch import default_workers, launch
 from lstm_jax.sweeps.local import HEARTBEAT
 from lstm_jax.sweeps.report import describe, json_lines, write_report
-from lstm_jax.sweeps.storage import Location, open_directory
+from lstm_jax.sweeps.storage import open_directory
 from lstm_jax.sweeps.study import Study, define, open_study
 from lstm_jax.sweeps.worker import work
 from lstm_jax.values import field_types, type_name
@@ -75,12 +76,13 @@ def main() -> None:
     """Searches, or says how a sweep stands."""
     if _WORKDIR.value is None:
         raise ConfigError("--workdir is missing: give a directory, such as runs/lr")
+    workdir = expand_user(_WORKDIR.value)
     if _REPORT.value:
-        _report()
+        _report(workdir)
         return
     if _JSON.value or _COMPARE.value:
         raise ConfigError("--json and --compare go with --report")
-    study = _open()
+    study = _open(workdir)
     if _WORKER.value:
         threading.Thread(target=_leave_with_parent, daemon=True).start()
         work(study, _HEARTBEAT.value)
@@ -88,10 +90,10 @@ def main() -> None:
     workers = _WORKERS.value or default_workers()
     command = [sys.executable, "-m", "experiments.sweep", *sys.argv[1:], "--worker"]
     launch(study, command, workers)
-    _report()
+    _report(workdir)
 
 
-def _open() -> Study:
+def _open(workdir: Path) -> Study:
     """The sweep that the flags say, begun or gone on with."""
     if _CONFIG.value is None:
         raise ConfigError("--config is missing: give a file, such as configs/lm_ptb_small.py")
@@ -102,14 +104,13 @@ def _open() -> Study:
     given = {name: flag.value for name, flag in _FIELDS.items() if flag.value is not None}
     sweep = override(sweep, given)
     definition = define(sweep, experiment, _CONFIG.value, program.config_changes())
-    workdir = expand_user(_WORKDIR.value)
-    location: Location = open_directory(workdir, _STORAGE.value, _STUDY.value)
+    location = open_directory(workdir, _STORAGE.value, _STUDY.value)
     return open_study(workdir, location, sweep, definition, _HEARTBEAT.value)
 
 
-def _report() -> None:
+def _report(workdir: Path) -> None:
     """Prints how the sweep stands, and writes its report."""
-    sweep = load_sweep(_WORKDIR.value, _TRUST.value)
+    sweep = load_sweep(workdir, _TRUST.value)
     if _COMPARE.value:
         print(sweep.compare(*_two_numbers(_COMPARE.value)))
     elif _JSON.value:

@@ -13,6 +13,7 @@ import lstm_jax
 from lstm_jax import Experiment, override
 from lstm_jax.config import from_json, to_json
 from lstm_jax.data import LabelledTexts, TextFiles, TextWindows
+from lstm_jax.sweeps.study import define
 from lstm_jax.tasks import Classification, LanguageModeling
 from tests.runs import tiny_classifier, write_reviews, write_text
 
@@ -56,6 +57,26 @@ def small_data(experiment: Experiment, folder: Path) -> dict[str, Any]:
     assert isinstance(experiment.data, TextWindows), "say here how data of this kind is made small"
     sizes = {"data.window": 4, "data.batch_size": 2}
     return {"data.source": TextFiles(write_text(folder)), **sizes}
+
+
+# Each file of configs/sweeps/, and the experiment that its docstring names.
+SWEEPS = {"learning_rate": "quickstart", "ptb_small": "lm_ptb_small"}
+
+
+def test_every_search_space_is_known() -> None:
+    found = {path.stem for path in (CONFIGS / "sweeps").glob("*.py")} - {"__init__"}
+    assert found == set(SWEEPS), "say here which experiment a search space is of"
+
+
+@pytest.mark.parametrize(("name", "config"), SWEEPS.items())
+def test_a_search_space_fits_its_experiment(name: str, config: str) -> None:
+    path = CONFIGS / "sweeps" / f"{name}.py"
+    text = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+    command = rf"python -m experiments\.sweep --config=configs/{config}\.py .*"
+    assert re.search(rf"{command}--sweep=configs/sweeps/{name}\.py --workdir=\S+", text)
+    sweep = importlib.import_module(f"configs.sweeps.{name}").get_sweep()
+    for grid in (None, *sweep.grids):
+        define(override(sweep, {"grid": grid}), get_config(config))
 
 
 def test_there_are_configs() -> None:

@@ -3,7 +3,7 @@
     python -m experiments.sweep --config=configs/quickstart.py \
         --sweep=configs/sweeps/learning_rate.py --workdir=runs/lr
 
-With `--grid=coarse` nine settings on a grid. Measured with the quickstart: see docs/results.md.
+With `--grid=coarse` nine settings on a grid.
 """
 
 from lstm_jax.sweeps import LogUniform, Sweep

@@ -78,7 +78,8 @@ def slices(sweep: SweepRun) -> Figure | None:
         _draw_trials(axes, name.places(active), active, metric)
         name.show(axes, "x")
         if sum(map(len, name.texts)) > 2 * _LONGEST:
-            axes.tick_params("x", rotation=20)
+            for label in axes.get_xticklabels():
+                label.set(rotation=35, ha="right", rotation_mode="anchor")
     _draw_legend(figure)
     return figure
 
@@ -96,10 +97,11 @@ def parallel_coordinates(sweep: SweepRun) -> Figure | None:
     inactive = -0.13
     lines = [[*enumerate(line)] for line in np.where(np.isnan(heights), inactive, heights).T]
     colors = colormaps["viridis" if sweep.score.direction == "min" else "viridis_r"](heights[-1])
+    colors[:-1, 3] = np.clip(100 / len(trials), 0.15, 0.8)  # many lines would hide each other
     widths = [1.0] * (len(trials) - 1) + [3.0]
     figure = Figure(figsize=(max(7.0, 1.7 * len(scales)), 4.8), layout="constrained")
     axes = figure.add_subplot(xlim=(-0.2, len(scales) - 0.4), ylim=(-0.2, 1.06))
-    axes.add_collection(LineCollection(lines, colors=colors, linewidths=widths, alpha=0.8))
+    axes.add_collection(LineCollection(lines, colors=colors, linewidths=widths))
     for place, (scale, column) in enumerate(zip(scales, heights, strict=True)):
         axes.axvline(place, color="0.3", linewidth=0.8)
         ticks = {float(scale.norm(value)): text for value, text in scale.ticks().items()}

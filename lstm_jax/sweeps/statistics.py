@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -88,6 +89,6 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
     difference = float(np.mean(first) - np.mean(second))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # about one of them without noise
-        test = stats.ttest_ind(first, second, equal_var=False)
+        test: Any = stats.ttest_ind(first, second, equal_var=False)
     interval = test.confidence_interval(LEVEL)
     return Comparison(difference, (float(interval.low), float(interval.high)), float(test.pvalue))

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lstm_jax.errors import RunDirectoryError, SweepError
 from lstm_jax.files import expand_user, write_atomically
@@ -109,7 +111,7 @@ def open_storage(workdir: Path, location: Location, heartbeat: float | None = No
     if is_sqlite:
         options["connect_args"] = {"timeout": _LOCK_TIMEOUT}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    beats = {}
+    beats: dict[str, Any] = {}
     if heartbeat is not None:
         whole = max(1, round(heartbeat))
         beats = {"heartbeat_interval": whole, "grace_period": GRACE * whole}
@@ -117,7 +119,7 @@ def open_storage(workdir: Path, location: Location, heartbeat: float | None = No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             storage = RDBStorage(url, engine_kwargs=options, **beats)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
+    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         raise SweepError(f"cannot open the storage {hidden(url)}: {_short(error)}") from error
     if is_sqlite and heartbeat is not None:
         _make_atomic(storage)
@@ -130,7 +132,7 @@ def hidden(url: str | None) -> str:
         return f"its own {DATABASE}"
     try:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    except ArgumentError:
         return url
 
 
@@ -145,7 +147,7 @@ def patiently(action: Callable[[], T]) -> T:
     while True:
         try:
             return action()
-        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
             if time.monotonic() + pause > limit:
                 raise SweepError(f"the storage of the sweep is away: {_short(error)}") from error
             _log.warning(
@@ -162,11 +164,11 @@ def _make_atomic(storage: RDBStorage) -> None:
     `SELECT ... FOR UPDATE`, by which Optuna does it on other databases.
     """
 
-    @sqlalchemy.event.listens_for(storage.engine, "connect")
+    @event.listens_for(storage.engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # Python's own, late BEGIN
 
-    @sqlalchemy.event.listens_for(storage.engine, "begin")
+    @event.listens_for(storage.engine, "begin")
     def _(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -98,7 +98,7 @@ def open_study(
         lambda: optuna.create_study(
             storage=storage,
             study_name=location.study,
-            direction=f"{definition.direction}imize",
+            direction="minimize" if definition.direction == "min" else "maximize",
             load_if_exists=True,
             pruner=pruner(sweep, evaluations(definition.experiment)),
         )
