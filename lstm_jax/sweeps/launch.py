@@ -160,8 +160,10 @@ class _Crew:
     def __enter__(self) -> "_Crew":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Nobody stays behind, also after a second Ctrl-C."""
+        if isinstance(error, SweepError):
+            self._dismiss()
         for process in self.processes.values():
             process.kill()
             process.wait()

@@ -140,7 +140,8 @@ class SweepRun:
         """The trials that are complete, the best first."""
         sign = 1 if self.score.direction == "min" else -1
         complete = [one for one in self.trials if one.state is State.COMPLETE]
-        return sorted(complete, key=lambda one: sign * one.metric if one.metric is not None else 0)
+        with_metric = [(sign * one.metric, one) for one in complete if one.metric is not None]
+        return [one for _, one in sorted(with_metric, key=lambda pair: pair[0])]
 
     def best(self) -> TrialResult:
         """The trial with the best metric, in the mean over its seeds, of those that are complete.

@@ -53,7 +53,8 @@ class Standing:
             trial.state is State.WAITING and (self.budget is None or trial.number < self.budget)
             for trial in self.trials
         )
-        return self.budget is None or free + self.budget - len(self.trials) > starting
+        unbegun = 0 if self.budget is None else max(0, self.budget - len(self.trials))
+        return self.budget is None or free + unbegun > starting
 
 
 class Watch:

@@ -31,7 +31,7 @@ def flags(text, tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("swept")
     files = write_files(folder, text, _SPACE, "trials=3, sampler='random'", "epochs=1")
     with Sweeping([*files, "--workers=2", "--seeds=2"], folder / "log") as sweeping:
-        assert sweeping.end(600) == 0, sweeping.printed()
+        assert sweeping.end() == 0, sweeping.printed()
     return files
 
 
@@ -242,7 +242,7 @@ def test_an_unknown_metric_ends_the_sweep(text, tmp_path):
     options = "trials=3, metric='validation/nats_per_tokn', direction='min'"
     files = write_files(tmp_path, text, _SPACE, options)
     with Sweeping([*files, "--workers=1"], tmp_path / "log") as sweeping:
-        assert sweeping.end(300) == 2
+        assert sweeping.end() == 2
     told = sweeping.printed().splitlines()[-1]
     assert told.startswith("error: the runs log no metric")
     assert "did you mean 'validation/nats_per_token'" in told

@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.processes import PATIENCE, ROOT
+from tests.processes import ROOT
+
+PATIENCE = 600.0
+"""Seconds after which a sweep that does not do what a test waits for has failed it."""
 
 _CONFIG = """
 from tests import runs

@@ -1,0 +1,97 @@
+"""How many trials an hour a sweep trains, by workers and threads, and what the sweep itself costs.
+
+    python scripts/benchmark_sweep.py
+
+A character model with hidden size 64 and batch 16 is trained with several seeds. Compared are, in
+turn and each in processes of its own:
+
+    side by side   a worker for each core, each with one thread
+    one by one     one worker with all threads
+    alone          the same runs in one process, without a sweep
+    swept          the same in one process, by a sweep
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import _sweep
+from absl import app, flags
+
+import lstm_jax
+from lstm_jax.sweeps import run_sweep
+from lstm_jax.sweeps.launch import default_workers
+
+_TRIALS = flags.DEFINE_integer("trials", 4, "Trials of each measurement.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 1500, "Optimizer steps of a trial.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each kind.", lower_bound=1)
+_WHAT = flags.DEFINE_enum(
+    "what", "all", ["all", "workers", "overhead", "alone", "swept"], "What is measured."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Measures and prints."""
+    del argv
+    if _WHAT.value in ("alone", "swept"):
+        print(_seconds_here(_WHAT.value))
+        return
+    if _WHAT.value in ("all", "workers"):
+        cores = default_workers()
+        _compare("side by side", lambda: _launch(cores), "one by one", lambda: _launch(1))
+    if _WHAT.value in ("all", "overhead"):
+        _compare("alone", lambda: _process("alone"), "swept", lambda: _process("swept"))
+
+
+def _compare(first: str, one: Callable[[], float], second: str, other: Callable[[], float]) -> None:
+    """Two kinds in turn: seconds of each, and the ratio of the medians."""
+    times: dict[str, list[float]] = {first: [], second: []}
+    for _ in range(_ROUNDS.value):
+        for name, measure in ((first, one), (second, other)):
+            times[name].append(measure())
+            rate = _TRIALS.value * 3600 / times[name][-1]
+            print(f"{name}: {times[name][-1]:.1f} s, {rate:.0f} trials an hour", flush=True)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    print(f"{second} takes {medians[second] / medians[first]:.3f} times as long as {first}")
+
+
+def _launch(workers: int) -> float:
+    """Seconds of the whole command, the start of the processes included."""
+    here = _sweep.__file__
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "experiments.sweep", f"--config={here}", f"--sweep={here}"]
+        options = [f"--workdir={folder}/sweep", f"--workers={workers}", f"--trials={_TRIALS.value}"]
+        steps = [f"--config.steps={_STEPS.value}"]
+        subprocess.run([*command, *options, *steps], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def _process(what: str) -> float:
+    """Seconds that a process of its own measures."""
+    options = [f"--what={what}", f"--trials={_TRIALS.value}", f"--steps={_STEPS.value}"]
+    command = [sys.executable, str(Path(__file__)), *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def _seconds_here(what: str) -> float:
+    experiment = lstm_jax.override(_sweep.get_config(), {"steps": _STEPS.value})
+    sweep = lstm_jax.override(_sweep.get_sweep(), {"trials": _TRIALS.value})
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        if what == "swept":
+            run_sweep(sweep, experiment, f"{folder}/sweep")
+        else:
+            for seed in range(_TRIALS.value):
+                changed = lstm_jax.override(experiment, {"seed": seed})
+                lstm_jax.train(changed, f"{folder}/{seed}")
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    app.run(main)
