@@ -76,7 +76,9 @@ def load_object(name: str, path: str, kind: type[T]) -> T:
     """
     found = _call(f"get_{name}", expand_user(path), f"--{name}")
     if not isinstance(found, kind):
-        raise ConfigError(f"{path} needs a function get_{name}() that returns a {kind.__name__}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        what = f"{article} {kind.__name__}"
+        raise ConfigError(f"{path} needs a function get_{name}() that returns {what}")
     return found
 
 
