@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lstm_jax.sweeps.plots import short_names
 from lstm_jax.sweeps.search import evaluations
 from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import State, Trial
@@ -62,7 +63,7 @@ class Watch:
 
     def __init__(self, study: Study):
         self._definition = study.definition
-        self._names = _short(list(study.definition.space))
+        self._names = short_names(study.definition.space)
         metric, direction = study.definition.metric, study.definition.direction
         self._score = Score(metric.partition("/")[2], direction)
         self._evaluations = evaluations(study.definition.experiment)
@@ -156,15 +157,6 @@ def best_of(trials: Sequence[Trial], score: Score) -> Trial | None:
             if held is None or score.improves(value, held):
                 best = trial
     return best
-
-
-def _short(names: Sequence[str]) -> Mapping[str, str]:
-    """Each name with its last part, where that is the only one of its kind."""
-    last = [name.rpartition(".")[2] for name in names]
-    return {
-        name: part if last.count(part) == 1 else name
-        for name, part in zip(names, last, strict=True)
-    }
 
 
 def _show(value: Any) -> str:
