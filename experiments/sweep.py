@@ -25,7 +25,7 @@ from lstm_jax.config import override
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import expand_user
 from lstm_jax.sweeps import Sweep, load_sweep
-from lstm_jax.sweeps.launch import default_workers, launch
+from lstm_jax.sweeps.launch import cores, launch
 from lstm_jax.sweeps.local import HEARTBEAT
 from lstm_jax.sweeps.report import describe, json_lines, write_report
 from lstm_jax.sweeps.storage import open_directory
@@ -87,7 +87,7 @@ def main() -> None:
         threading.Thread(target=_leave_with_parent, daemon=True).start()
         work(study, _HEARTBEAT.value)
         return
-    workers = _WORKERS.value or default_workers()
+    workers = _WORKERS.value or cores()
     command = [sys.executable, "-m", "experiments.sweep", *sys.argv[1:], "--worker"]
     launch(study, command, workers)
     _report(workdir)

@@ -24,7 +24,7 @@ from absl import app, flags
 
 import lstm_jax
 from lstm_jax.sweeps import run_sweep
-from lstm_jax.sweeps.launch import default_workers
+from lstm_jax.sweeps.launch import cores
 
 _TRIALS = flags.DEFINE_integer("trials", 4, "Trials of each measurement.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 1500, "Optimizer steps of a trial.", lower_bound=1)
@@ -41,8 +41,8 @@ def main(argv: list[str]) -> None:
         print(_seconds_here(_WHAT.value))
         return
     if _WHAT.value in ("all", "workers"):
-        cores = default_workers()
-        _compare("side by side", lambda: _launch(cores), "one by one", lambda: _launch(1))
+        many = "side by side", lambda: _launch(cores())
+        _compare(*many, "one by one", lambda: _launch(1))
     if _WHAT.value in ("all", "overhead"):
         _compare("alone", lambda: _process("alone"), "swept", lambda: _process("swept"))
 

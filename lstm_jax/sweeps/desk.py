@@ -26,6 +26,7 @@ from lstm_jax.sweeps.trials import (
     SEEN,
     STEP,
     VERDICT,
+    Standing,
     State,
     Trial,
     busy_seconds,
@@ -57,10 +58,11 @@ class Desk:
         """All attempts so far."""
         return patiently(lambda: self._study.get_trials(deepcopy=False))
 
-    def trials(self) -> list[Trial]:
-        """All trials so far that the budget holds, and what was begun beyond it."""
-        found = read_trials(self.rows())
-        return [one for one in found if self._counts(one) or one.values]
+    def standing(self) -> Standing:
+        """How the sweep stands: all trials that the budget holds, and what was begun beyond it."""
+        rows = self.rows()
+        trials = [one for one in read_trials(rows) if self._counts(one) or one.values]
+        return Standing(trials, busy_seconds(rows), self._budget, self._hours)
 
     def release_dead(self) -> None:
         """Ends the attempts of workers that died, so that others go on with their trials."""
@@ -71,31 +73,19 @@ class Desk:
             if row.state is TrialState.RUNNING and _is_dead(row.user_attrs):
                 self._end(row, TrialState.FAIL)
 
-    def free(self) -> list[Trial]:
-        """The trials that wait for a worker."""
-        return [one for one in self.trials() if one.state is State.WAITING and self._counts(one)]
-
-    def may_begin(self) -> bool:
-        """Whether the budget holds another trial."""
-        return self._budget is None or len(read_trials(self.rows())) < self._budget
-
-    def is_late(self) -> bool:
-        """Whether the hours are used up."""
-        return self._hours is not None and busy_seconds(self.rows()) >= self._hours * 3600
-
     def take(self) -> Trial | None:
         """A trial for this worker: one that waits, else a new one; None where there is neither."""
         self.release_dead()
-        if self.is_late():
+        standing = self.standing()
+        if standing.is_late:
             return None
-        for waiting in self.free():
+        for waiting in standing.waiting:
             if _is_hopeless(waiting):
                 self._give_up(waiting)
             elif taken := self._add(waiting):
                 return taken
-        while self.may_begin():
-            taken = self._add(None)
-            if taken is not None:
+        while self.standing().may_begin():
+            if taken := self._add(None):
                 return taken
         return None
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from lstm_jax.errors import SweepError
 from lstm_jax.interruption import Interruption
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import busy_seconds, read_trials
-from lstm_jax.sweeps.watch import Standing, Watch
+from lstm_jax.sweeps.trials import Standing
+from lstm_jax.sweeps.watch import Watch
 
 _PAUSE = 0.5
 """Seconds between two looks at the workers."""
@@ -23,13 +23,16 @@ _THREADS = ("LSTM_JAX_NUM_THREADS", "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_TH
 """What bounds the threads of the native kernel, of XLA's CPU client, and of NumPy's libraries."""
 
 
-def default_workers() -> int:
-    """One worker for each core that this process may use.
+def cores() -> int:
+    """The cores that this process may use, and the workers that it starts where nobody says.
 
     A small recurrent network gains little from a second thread, less than from another trial beside
     it: docs/results.md has the measurement.
     """
-    return _cores()
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
 
 
 def launch(study: Study, command: Sequence[str], workers: int) -> None:
@@ -62,7 +65,7 @@ class _Crew:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.logs = study.workdir / "logs"
         self.logs.mkdir(exist_ok=True)
-        threads = max(1, _cores() // workers)
+        threads = max(1, cores() // workers)
         self.environment = dict(os.environ) | {name: str(threads) for name in _THREADS}
         self.killed, self.done, self.looked = 0, 0, 0.0
         self.standing = self._look()
@@ -88,15 +91,13 @@ class _Crew:
     def _look(self) -> Standing:
         """How the sweep stands; ends the attempts of workers that are known to be dead."""
         self.study.desk.release_dead()
-        rows = self.study.desk.rows()
         self.looked = time.monotonic()
-        budget = self.study.budget, self.study.sweep.hours
-        return Standing(read_trials(rows), busy_seconds(rows), *budget)
+        return self.study.desk.standing()
 
     def _has_work(self) -> bool:
         """Whether another worker would find a trial."""
         starting = len(self.processes) - len(self.standing.running)
-        return self.standing.open(max(0, starting))
+        return self.standing.is_open(max(0, starting))
 
     def _start(self) -> None:
         """Fills the places of this machine."""
@@ -167,11 +168,3 @@ class _Crew:
         for process in self.processes.values():
             process.kill()
             process.wait()
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1

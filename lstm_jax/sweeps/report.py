@@ -18,7 +18,8 @@ from rich.table import Column, Table
 from lstm_jax.files import storage_error, write_atomically
 from lstm_jax.metrics import format_metric
 from lstm_jax.sweeps import plots
-from lstm_jax.sweeps.results import SweepRun, TrialResult, html_table, show_value
+from lstm_jax.sweeps.results import SweepRun, TrialResult, html_table
+from lstm_jax.sweeps.space import short_names, show_value
 from lstm_jax.sweeps.trials import State
 
 DIRECTORY = "report"
@@ -89,7 +90,7 @@ def describe(sweep: SweepRun, width: int) -> str:
         told = ", ".join(f"{name} {value}" for name, value in _measured(sweep, best).items())
         parts += [f"best: trial {best.number}, {told}\n{values}", sweep.command(best)]
     if shares := sweep.importances():
-        shorts = plots.short_names(sweep.definition.space)
+        shorts = short_names(sweep.definition.space)
         told = ", ".join(f"{shorts[name]} {share:.0%}" for name, share in shares.items())
         parts.append(f"importance: {told}")
     parts += _comparison(sweep)
@@ -132,11 +133,8 @@ def _finite(value: Any) -> Any:
 
 
 def _csv(sweep: SweepRun) -> str:
-    """The table in full precision; a choice that is None is "none", an inactive name is empty."""
-    rows = [
-        row | {name: "none" for name, value in trial.values.items() if value is None}
-        for row, trial in zip(sweep.table(), sweep.trials, strict=True)
-    ]
+    """The table in full precision."""
+    rows = sweep.table()
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
@@ -156,7 +154,7 @@ def _measured(sweep: SweepRun, trial: TrialResult) -> dict[str, str]:
     if sweep.definition.seeds > 1:
         std, interval = _spread(trial)
         shown = " to ".join(map(format_metric, interval or ()))
-        told |= {"std": show_value(std), "95% interval": shown}
+        told |= {"std": "" if std is None else show_value(std), "95% interval": shown}
     return told
 
 
@@ -167,10 +165,7 @@ def _spread(trial: TrialResult) -> tuple[float | None, tuple[float, float] | Non
 
 def _value(trial: TrialResult, name: str) -> str:
     """A value for people; nothing where the name is inactive."""
-    if name not in trial.values:
-        return ""
-    value = trial.values[name]
-    return "none" if value is None else show_value(value)
+    return show_value(trial.values[name]) if name in trial.values else ""
 
 
 def _comparison(sweep: SweepRun) -> list[str]:
@@ -183,7 +178,7 @@ def _comparison(sweep: SweepRun) -> list[str]:
 
 def _row(sweep: SweepRun, trial: TrialResult) -> tuple[dict[str, str], dict[str, str]]:
     """What is measured of a trial, and its values by short name."""
-    names = plots.short_names(sweep.definition.space)
+    names = short_names(sweep.definition.space)
     told = {"trial": str(trial.number), "state": str(trial.state)} | _measured(sweep, trial)
     return told, {short: _value(trial, name) for name, short in names.items()}
 

@@ -15,10 +15,11 @@ from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.files import expand_user
 from lstm_jax.run import Run, load
 from lstm_jax.run_directory import CONFIG, read_metrics
+from lstm_jax.sweeps.space import show_value
 from lstm_jax.sweeps.statistics import Comparison, Summary, compare, summarize
 from lstm_jax.sweeps.storage import patiently, read_location
 from lstm_jax.sweeps.study import Definition, load_study
-from lstm_jax.sweeps.trials import ERROR, State, Trial, read_trials
+from lstm_jax.sweeps.trials import ERROR, State, Trial, ranked, read_trials
 from lstm_jax.sweeps.worker import workdir_of
 from lstm_jax.tasks.base import Score
 
@@ -138,10 +139,7 @@ class SweepRun:
 
     def ranked(self) -> list[TrialResult]:
         """The trials that are complete, the best first."""
-        sign = 1 if self.score.direction == "min" else -1
-        complete = [one for one in self.trials if one.state is State.COMPLETE]
-        with_metric = [(sign * one.metric, one) for one in complete if one.metric is not None]
-        return [one for _, one in sorted(with_metric, key=lambda pair: pair[0])]
+        return ranked(self.trials, self.definition.direction)
 
     def best(self) -> TrialResult:
         """The trial with the best metric, in the mean over its seeds, of those that are complete.
@@ -149,9 +147,9 @@ class SweepRun:
         Raises:
             SweepError: none is complete yet.
         """
-        if not (ranked := self.ranked()):
+        if not (complete := self.ranked()):
             raise SweepError(f"no trial of the sweep in {self.workdir} is complete yet")
-        return ranked[0]
+        return complete[0]
 
     def compare(self, first: int, second: int) -> Comparison:
         """Whether two trials, by their numbers, differ by more than noise.
@@ -186,12 +184,16 @@ class SweepRun:
             return optuna.importance.get_param_importances(self._study, params=varied)
 
     def table(self) -> list[dict[str, Any]]:
-        """One dict for each trial, as `pandas.DataFrame` takes them: number, state, metric, ..."""
+        """One dict for each trial, as `pandas.DataFrame` takes them: number, state, metric, ...
+
+        A choice that is None is "none" as on a command line; a name that is inactive is None.
+        """
         seeds = self.definition.seeds > 1
         return [
             {"number": one.number, "state": str(one.state), self.metric: one.metric}
             | ({"std": one.summary.std if one.summary else None} if seeds else {})
-            | {name: one.values.get(name) for name in self.definition.space}
+            | dict.fromkeys(self.definition.space)
+            | {name: "none" if value is None else value for name, value in one.values.items()}
             | {"seconds": round(one.seconds, 1), "workdir": str(one.workdir)}
             for one in self.trials
         ]
@@ -220,13 +222,8 @@ class SweepRun:
             )
             for index in range(count)
         )
-        row = trial.last
-        curve = dict(sorted(row.intermediate_values.items()))
-        done = list(metrics.values())
-        metric = float(np.mean(done)) if done else next(reversed(curve.values()), None)
-        error = row.user_attrs.get(ERROR)
-        rest = trial.seconds, error, self._trust
-        return TrialResult(trial.number, trial.state, trial.values, metric, runs, curve, *rest)
+        what = trial.number, trial.state, trial.values, trial.metric, runs, trial.curve
+        return TrialResult(*what, trial.seconds, trial.last.user_attrs.get(ERROR), self._trust)
 
 
 def load_sweep(workdir: str | Path, trust: Collection[str] = ()) -> SweepRun:
@@ -249,15 +246,8 @@ def load_sweep(workdir: str | Path, trust: Collection[str] = ()) -> SweepRun:
     return SweepRun(path, *load_study(path, read_location(path), trust), trust)
 
 
-def show_value(value: Any) -> str:
-    """A value for people: four digits of a number, nothing for what is not there."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as an HTML table."""
+    """Rows as an HTML table, in which None is empty."""
     if not rows:
         return "<p>no trials yet</p>"
 
@@ -265,5 +255,6 @@ def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells = "".join(f"<{kind}>{html.escape(text)}</{kind}>" for text in texts)
         return f"<tr>{cells}</tr>"
 
-    body = "".join(line("td", map(show_value, row.values())) for row in rows)
+    shown = [["" if one is None else show_value(one) for one in row.values()] for row in rows]
+    body = "".join(line("td", texts) for texts in shown)
     return f"<table><thead>{line('th', rows[0])}</thead><tbody>{body}</tbody></table>"

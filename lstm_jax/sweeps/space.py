@@ -1,17 +1,20 @@
 """Search spaces: dotted names of an experiment, and what values each may take.
 
-space = {
-"optimizer.learning_rate": LogUniform(1e-3, 1.0),
-"task.dropout": Uniform(0.0, 0.6),
-"task.layers": Integer(1, 3),
-"task.cell": [LSTM(hidden=200), GRU(hidden=200)],
-"task.cell.forget_bias": Choice([0.0, 1.0], when={"task.cell": LSTM}),
-}
+A condition says when a name is active:
+
+    space = {
+        "optimizer.learning_rate": LogUniform(1e-3, 1.0),
+        "task.dropout": Uniform(0.0, 0.6),
+        "task.layers": Integer(1, 3),
+        "task.cell": [LSTM(hidden=200), GRU(hidden=200)],
+        "task.cell.forget_bias": Choice([0.0, 1.0], when={"task.cell": LSTM}),
+    }
 """
 
+import collections
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -239,3 +242,30 @@ def _matches(value: Any, wanted: Any) -> bool:
     if callable(wanted) and not dataclasses.is_dataclass(wanted):
         return bool(wanted(value))
     return bool(value == wanted)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """The last part of each dotted name, where no other has the same.
+
+    >>> short_names(["task.layers", "cell.size", "head.size"])
+    {'task.layers': 'layers', 'cell.size': 'cell.size', 'head.size': 'head.size'}
+    """
+    lasts = {name: name.rpartition(".")[2] for name in names}
+    counts = collections.Counter(lasts.values())
+    return {name: last if counts[last] == 1 else name for name, last in lasts.items()}
+
+
+def show_value(value: Any) -> str:
+    """A value for people: four digits of a number.
+
+    >>> show_value(0.123456), show_value(None)
+    ('0.1235', 'none')
+    """
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def describe_setting(setting: Setting) -> str:
+    """The values in one line."""
+    return ", ".join(f"{name}={show_value(value)}" for name, value in setting.items())

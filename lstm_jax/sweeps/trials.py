@@ -10,10 +10,13 @@ and only end once, so that any number of processes, reading at any time, see the
 
 import dataclasses
 import enum
-from collections.abc import Sequence
-from typing import Any
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from optuna.trial import FrozenTrial, TrialState
+
+from lstm_jax.sweeps.sweep import Direction
 
 AFTER = "after"
 """Attribute of a row: the number of the row which it goes on from."""
@@ -84,9 +87,82 @@ class Trial:
         return {int(seed): value for seed, value in self.last.user_attrs.get(METRICS, {}).items()}
 
     @property
+    def curve(self) -> dict[int, float]:
+        """The metric of the first seed after each evaluation, counted from 1."""
+        return dict(sorted(self.last.intermediate_values.items()))
+
+    @property
+    def metric(self) -> float | None:
+        """The mean over the seeds that are done; of a first run under way what it last logged."""
+        done = self.metrics.values()
+        return statistics.fmean(done) if done else next(reversed(self.curve.values()), None)
+
+    @property
     def seconds(self) -> float:
         """The time that workers spent on it."""
         return sum(end - start for start, end in map(span, self.attempts))
+
+
+@runtime_checkable
+class _Ranked(Protocol):
+    """A trial, or what is told of it."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def metric(self) -> float | None: ...
+
+
+T = TypeVar("T", bound=_Ranked)
+
+
+def ranked(trials: Iterable[T], direction: Direction) -> list[T]:
+    """Those that are complete, the best first."""
+    sign = 1 if direction == "min" else -1
+    complete = [one for one in trials if one.state is State.COMPLETE]
+    with_metric = [(sign * one.metric, one) for one in complete if one.metric is not None]
+    return [one for _, one in sorted(with_metric, key=lambda pair: pair[0])]
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How a sweep stands."""
+
+    trials: Sequence[Trial]
+    seconds: float
+    """For how long at least one worker was at work."""
+    budget: int | None
+    """The number of trials that may be begun."""
+    hours: float | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the hours are used up."""
+        return self.hours is not None and self.seconds >= self.hours * 3600
+
+    @property
+    def final(self) -> list[Trial]:
+        """Those that no worker will touch again."""
+        return [trial for trial in self.trials if trial.state.is_final]
+
+    @property
+    def running(self) -> list[Trial]:
+        """Those that a worker has."""
+        return [trial for trial in self.trials if trial.state is State.RUNNING]
+
+    @property
+    def waiting(self) -> list[Trial]:
+        """Those that the next workers go on with."""
+        waiting = [trial for trial in self.trials if trial.state is State.WAITING]
+        return [one for one in waiting if self.budget is None or one.number < self.budget]
+
+    def is_open(self, starting: int = 0) -> bool:
+        """Whether there is a trial for one more worker, when so many have none yet."""
+        return len(self.waiting) > starting or self.may_begin(starting - len(self.waiting))
+
+    def may_begin(self, others: int = 0) -> bool:
+        """Whether the budget holds another trial, beside so many that others will begin."""
+        return self.budget is None or len(self.trials) + others < self.budget
 
 
 def read_trials(rows: Sequence[FrozenTrial]) -> list[Trial]:

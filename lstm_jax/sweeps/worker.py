@@ -16,7 +16,7 @@ from lstm_jax.runner import train
 from lstm_jax.sweeps.desk import Heart, LostTrialError
 from lstm_jax.sweeps.hparams import write_hparams
 from lstm_jax.sweeps.search import sampler, suggest
-from lstm_jax.sweeps.space import Setting
+from lstm_jax.sweeps.space import describe_setting
 from lstm_jax.sweeps.storage import patiently
 from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, State, Trial
@@ -154,14 +154,6 @@ class _Attempt:
         say(f"trial {self.trial.number}: {state}, {told}")
 
 
-def describe_setting(setting: Setting) -> str:
-    """The values in one line."""
-    return ", ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in setting.items()
-    )
-
-
 def _best(values: np.ndarray, score: Score) -> float | None:
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -175,7 +167,7 @@ def _stop_if_all_fail(study: Study) -> None:
     Raises:
         SweepError: so many trials have failed and none has not.
     """
-    trials = study.desk.trials()
+    trials = study.desk.standing().trials
     if len(trials) >= _HOPELESS and all(one.state is State.FAILED for one in trials):
         error = trials[-1].last.user_attrs.get(ERROR)
         raise SweepError(f"all of the first {len(trials)} trials failed, the last with: {error}")

@@ -62,7 +62,7 @@ def test_many_workers_share_a_budget(open_desk: Callable[..., Study]) -> None:
     for thread in threads:
         thread.join()
     assert sorted(taken) == list(range(17))
-    trials = open_desk(trials=17).desk.trials()
+    trials = open_desk(trials=17).desk.standing().trials
     assert [trial.number for trial in trials] == list(range(17))
     assert {trial.state for trial in trials} == {State.COMPLETE}
 
@@ -96,7 +96,7 @@ def test_values_and_seeds_that_are_done_go_along(open_desk: Callable[..., Study]
     distribution = optuna.distributions.FloatDistribution(0.0, 0.5)
     identifier = trial.last._trial_id
     study.optuna._storage.set_trial_param(identifier, "task.dropout", 0.25, distribution)
-    study.desk.release(study.desk.trials()[0])
+    study.desk.release(study.desk.standing().trials[0])
     again = take(open_desk())
     assert again.number == trial.number
     assert again.values == {"task.dropout": 0.25}
@@ -116,7 +116,7 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
         mine = take(open_desk())
     other = open_desk()
     other.desk.release_dead()
-    assert other.desk.trials()[0].state is State.RUNNING
+    assert other.desk.standing().trials[0].state is State.RUNNING
     process.kill()
     process.wait()
     assert take(other).number == mine.number
@@ -137,9 +137,9 @@ def test_a_silent_machine_loses_its_trial(
     with there.desk.beat(trial, 0.2) as heart:
         time.sleep(1.0)
         here.desk.release_dead()
-        assert here.desk.trials()[0].state is State.RUNNING
+        assert here.desk.standing().trials[0].state is State.RUNNING
     limit = time.monotonic() + 30
-    while here.desk.trials()[0].state is State.RUNNING:
+    while here.desk.standing().trials[0].state is State.RUNNING:
         assert time.monotonic() < limit
         time.sleep(0.5)
         here.desk.release_dead()
@@ -152,7 +152,7 @@ def test_a_silent_machine_loses_its_trial(
         there.desk.finish(trial, State.COMPLETE, 1.0)
     there.desk.release(trial)
     here.desk.finish(again, State.COMPLETE, 2.0)
-    (found,) = here.desk.trials()
+    (found,) = here.desk.standing().trials
     assert (found.state, found.last.value) == (State.COMPLETE, 2.0)
     assert not heart.is_lost
 
@@ -163,7 +163,7 @@ def test_a_machine_that_died_before_its_first_sign_of_life_is_dead_in_the_end(
     trial = take(as_elsewhere(monkeypatch, open_desk))
     here = open_desk()
     here.desk.release_dead()
-    assert here.desk.trials()[0].state is State.RUNNING
+    assert here.desk.standing().trials[0].state is State.RUNNING
     monkeypatch.setattr(desk, "_LOST", -1.0)
     assert take(here).number == trial.number
 
@@ -172,10 +172,10 @@ def test_two_that_go_on_from_the_same_attempt_agree_on_one(open_desk: Callable[.
     study, other = open_desk(), open_desk()
     trial = take(study)
     study.desk.release(trial)
-    (waiting,) = study.desk.trials()
+    (waiting,) = study.desk.standing().trials
     assert study.desk._add(waiting) is not None
     assert other.desk._add(waiting) is None
-    (found,) = other.desk.trials()
+    (found,) = other.desk.standing().trials
     assert len(found.attempts) == 2
     assert found.state is State.RUNNING
 
@@ -189,7 +189,7 @@ def test_a_trial_over_which_workers_keep_dying_fails(
     for _ in range(desk._TRIES):
         assert take(open_desk(trials=1)).number == 0
     assert open_desk(trials=1).desk.take() is None
-    (trial,) = study.desk.trials()
+    (trial,) = study.desk.standing().trials
     assert trial.state is State.FAILED
     assert "died" in trial.last.user_attrs["error"]
 
@@ -210,7 +210,7 @@ def test_a_budget_may_grow(open_desk: Callable[..., Study]) -> None:
         study = open_desk(trials=trials)
         while (trial := study.desk.take()) is not None:
             study.desk.finish(trial, State.COMPLETE, 1.0)
-        assert len(study.desk.trials()) == trials
+        assert len(study.desk.standing().trials) == trials
     assert open_desk(trials=None).desk.take() is not None
 
 
@@ -218,7 +218,7 @@ def test_rows_beyond_the_budget_are_not_shown(open_desk: Callable[..., Study]) -
     study = open_desk(trials=1)
     study.desk.finish(take(study), State.COMPLETE, 1.0)
     assert study.desk._add(None) is None
-    assert len(study.desk.trials()) == 1
+    assert len(study.desk.standing().trials) == 1
     # They count as begun and left when the budget grows.
     assert take(open_desk(trials=2)).number == 1
 
@@ -236,7 +236,7 @@ def test_each_end_is_final(state: State, told: TrialState, open_desk: Callable[.
     study = open_desk(trials=1)
     has_value = state in (State.COMPLETE, State.PRUNED)
     study.desk.finish(take(study), state, 1.0 if has_value else None, "" if has_value else "why")
-    (trial,) = study.desk.trials()
+    (trial,) = study.desk.standing().trials
     assert trial.state is state
     assert trial.state.is_final
     assert trial.last.state is told

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import LogNorm, to_rgba
 
 from lstm_jax.sweeps import LogUniform, load_sweep, plots
+from lstm_jax.sweeps.axes import ABSENT, name_axes
 from lstm_jax.sweeps.trials import State
 from tests.sweeps.studies import add, add_many, begin, invent, write_run
 
@@ -170,58 +171,6 @@ def test_slices_have_a_panel_for_each_name(sweep):
     assert set(marks_in(panels["layers"])) == {"complete", "pruned", "diverged", "worse than shown"}
 
 
-@pytest.mark.parametrize(
-    ("text", "values", "scale"),
-    [
-        ("Uniform(low=0.0, high=9.0)", [0.1, 0.2], "linear"),
-        ("Uniform(low=0.0, high=9.0)", [0.1, 2.5], "log"),
-        ("Uniform(low=0.0, high=9.0)", [0.0, 2.5], "linear"),
-        ("LogUniform(low=0.1, high=9.0)", [0.1, 0.2], "log"),
-        ("Integer(low=1, high=9, step=1, log=True)", [3, 4], "log"),
-        ("Integer(low=1, high=9) when task.cell is Cell(log=True)", [3, 4], "linear"),
-        ("Choice(values=(1, 1000))", [1, 1000], "linear"),
-    ],
-)
-def test_numbers_that_are_far_apart_have_a_logarithmic_axis(empty, text, values, scale):
-    trials = [({RATE: value}, 1.0 + value) for value in values]
-    (axes,) = plots.slices(invent(empty, {RATE: text}, trials)).axes
-    assert axes.get_xscale() == scale
-    assert len(ticks_of(axes.xaxis)) >= 2
-
-
-def test_choices_are_told_apart_whatever_they_are(empty):
-    values = ["b", None, 10, True, 9.0, 1, 1.0, "none", False]
-    trials = [({CELL: value}, 1.0 + place) for place, value in enumerate(values)]
-    (axes,) = plots.slices(invent(empty, {CELL: "Choice(...)"}, trials)).axes
-    texts = ticks_of(axes.xaxis)
-    assert texts == ["1", "1", "9", "10", "b", "none", "False", "none", "True"]
-    places = [place for place, _ in marks_in(axes)["complete"]]
-    assert sorted(places) == [*range(9)]
-    assert [texts[int(place)] for place in places] == [
-        *("b", "none", "10", "True", "9", "1", "1", "none", "False")
-    ]
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (["LSTM(hidden=4)", "GRU(hidden=4)"], ["LSTM(hidden=4)", "GRU(hidden=4)"]),
-        (["LSTM(hidden=200, layer_norm=True)", "GRU(hidden=4)"], ["LSTM", "GRU(hidden=4)"]),
-        (
-            ["LSTM(hidden=200, layer_norm=True)", "LSTM(hidden=400, layer_norm=True)"],
-            ["LSTM(hidden=200, la…", "LSTM(hidden=400, la…"],
-        ),
-        (
-            ["LSTM(hidden=200, forget_bias=0.0)", "LSTM(hidden=200, forget_bias=1.0)"],
-            ["LSTM(h…get_bias=0.0)", "LSTM(h…get_bias=1.0)"],
-        ),
-        (["$HOME/text, $TMP"], [r"\$HOME/text, \$TMP"]),
-    ],
-)
-def test_long_choices_are_shortened_and_stay_apart(texts, expected):
-    assert plots._shorten(texts) == expected
-
-
 # ---- parallel coordinates -----------------------------------------------------------------------
 
 
@@ -288,7 +237,7 @@ def test_the_curves_of_a_panel_are_coloured_by_its_name(sweep):
         value = trial.values.get("task.cell.forget_bias")
         expected = "inactive" if value is None else f"{value:g}"
         assert to_rgba(line.get_color()) == colors[expected]
-    assert panels["cell"].get_legend().get_lines()[0].get_color() != to_rgba(plots._ABSENT)
+    assert panels["cell"].get_legend().get_lines()[0].get_color() != to_rgba(ABSENT)
     rates = [to_rgba(line.get_color()) for line in panels["learning_rate"].lines]
     order = np.argsort([one.values[RATE] for one in drawn])
     assert np.all(np.diff([rates[index][1] for index in order]) >= 0)  # ever more green
@@ -394,5 +343,5 @@ def test_a_colour_bar_of_a_single_value_is_possible(empty, monkeypatch):
     figure = plots.learning_curves(swept)
     axes, bar = figure.axes
     assert ticks_of(bar.yaxis) == ["0.1"]
-    assert isinstance(plots._names(swept, swept.trials)[0].norm, LogNorm)
+    assert isinstance(name_axes(swept, swept.trials)[0].norm, LogNorm)
     assert axes.lines[0].get_ydata().tolist() == [2.0, 2.0]

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import State, read_trials
-from lstm_jax.sweeps.watch import Standing, Watch
+from lstm_jax.sweeps.trials import Standing, State, read_trials
+from lstm_jax.sweeps.watch import Watch
 from tests.sweeps.studies import add, begin
 
 _VALUES = {
@@ -81,7 +81,7 @@ def test_elsewhere_each_end_is_a_line_told_once(
 def test_another_worker_would_find_a_trial(
     budget: int | None, starting: int, is_open: bool, study: Study
 ) -> None:
-    assert standing(study, budget).open(starting) == is_open
+    assert standing(study, budget).is_open(starting) == is_open
 
 
 def test_hours_end_before_trials(study: Study) -> None:
