@@ -12,6 +12,7 @@ from lstm_jax.origin import open_origin
 from lstm_jax.progress import update_progress
 from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
 from lstm_jax.run import Run, open_run
+from lstm_jax.run_directory import RunDirectory
 
 
 def train(
@@ -25,14 +26,12 @@ def train(
     The order of operations, at every step where they are due:
         1. evaluate on the validation split: best score, plateau, early stopping
         2. save: after an evaluation, every `checkpoint_every` steps, before the end
-        3. save and leave, if a signal asks for it
-        4. end, if that was the last step, patience is at its end, or `should_stop()`, which is
-           asked after every evaluation, is true
-        5. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
-        6. log the training metrics since the last record: every `log_every` steps, and before 1
-    A run that ends between two evaluations is evaluated once more, after its last save: if its
-    steps or epochs grow, it goes on as if it had never ended. What is returned has the parameters
-    of the best validation score.
+        3. end, if a signal asks for it, that was the last step, patience is at its end, or
+           `should_stop()`, which is asked after every evaluation, is true
+        4. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
+        5. log the training metrics since the last record: every `log_every` steps, and before 1
+    An end between two evaluations is evaluated, too, but after the last save: if steps or epochs
+    grow, the run goes on as if it had never ended. Returned are the best parameters, by validation.
 
     Raises:
         RunDirectoryError: the directory is in use, or holds another experiment or other data.
@@ -50,14 +49,9 @@ def train(
 class _Loop:
     """The operations of the loop and what they share."""
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        directory: run_directory.RunDirectory,
-        should_stop: Callable[[], bool],
-    ):
+    def __init__(self, experiment: Experiment, directory: RunDirectory, asked: Callable[[], bool]):
         self.task, self.optimizer = experiment.task, experiment.optimizer
-        self.directory, self.keep, self.should_stop = directory, experiment.keep, should_stop
+        self.directory, self.keep, self.should_stop = directory, experiment.keep, asked
         what = self.task, experiment.data, self.optimizer, experiment.seed
         prepared = training.prepare(*what, open_origin(experiment, directory.path))
         self.vocabulary, self.dataset, self.state = prepared[:3]
@@ -89,25 +83,24 @@ class _Loop:
     def _loop(self) -> None:
         """The one visible loop; `train` states its order."""
         ended = False
-        while not ended:
-            evaluated = self.due.evaluation(self.step)
-            if evaluated:
+        while not (ended or self.interruption):
+            if evaluated := self.due.evaluation(self.step):
                 self._evaluate()
             ended = self.due.end(self.step, int(self.state.progress.evaluations_since_best))
             ended = ended or (evaluated and not self.interruption and self.should_stop())
-            if self.due.checkpoint(self.step) or ended:
+            if self.due.checkpoint(self.step):
                 self._save()
-            if self.interruption:
-                self._save()
-                self._leave()
-            if not ended:
+            if not (ended or self.interruption):
                 self._dispatch(self.due.dispatch(self.step))
                 if self.due.log(self.step):
                     self._log_training()
-        self._log_training()
-        self._evaluate()
+        self._save()
+        if not self.interruption:
+            self._log_training()
+            self._evaluate()
         if self.interruption:
-            self._leave()
+            self.reporter.message(f"saved step {self.step}; the same command goes on from there")
+            raise self.interruption.exception()
 
     def _evaluate(self) -> None:
         """Evaluates, unless that is done already or a signal asks to leave."""
@@ -138,10 +131,6 @@ class _Loop:
         latest = [step for step in checkpoints.steps(path) if step <= self.step][-self.keep :]
         checkpoints.prune(path, {int(self.state.progress.best_step), *latest})
 
-    def _leave(self) -> None:
-        self.reporter.message(f"saved step {self.step}; the same command goes on from there")
-        raise self.interruption.exception()
-
     def _dispatch(self, count: int) -> None:
         batches = [self.dataset.batch(self.step + i) for i in range(count)]
         self.state, loss = dispatch(self.train_steps, self.state, batches)
@@ -156,6 +145,6 @@ class _Loop:
             self.state = self.state._replace(metrics=training.zeros_like(self.state.metrics))
 
     def _record(self, split: str, metrics: dict[str, float]) -> None:
-        where = {"split": split, "step": self.step, "epoch": self.step / self.epoch}
-        self.log.append({**where, **metrics})
+        where = {"step": self.step, "epoch": self.step / self.epoch}
+        self.log.append({"split": split, **where, **metrics})
         self.reporter.scalars(self.step, split, metrics)
