@@ -24,11 +24,11 @@ from experiments import program
 from lstm_jax.config import override
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import expand_user
-from lstm_jax.sweeps import Sweep, load_sweep
+from lstm_jax.sweeps import Sweep, SweepRun, load_sweep
 from lstm_jax.sweeps.launch import cores, launch
 from lstm_jax.sweeps.local import HEARTBEAT
-from lstm_jax.sweeps.report import describe, json_lines, write_report
-from lstm_jax.sweeps.storage import open_directory
+from lstm_jax.sweeps.report import describe, describe_comparison, json_lines, write_report
+from lstm_jax.sweeps.storage import OUTAGE, READING, open_directory
 from lstm_jax.sweeps.study import Study, define, open_study
 from lstm_jax.sweeps.worker import work
 from lstm_jax.values import field_types, type_name
@@ -52,7 +52,7 @@ _STUDY = flags.DEFINE_string(
 _HEARTBEAT = flags.DEFINE_float(
     "heartbeat",
     HEARTBEAT,
-    "Seconds between signs of life; after six without one, a worker on another machine is dead.",
+    "Seconds between signs of life; a worker of another machine is dead after six without one.",
     lower_bound=1.0,
 )
 _REPORT = flags.DEFINE_bool("report", False, "Say how the sweep in --workdir stands, and end.")
@@ -60,12 +60,16 @@ _JSON = flags.DEFINE_bool("json", False, "With --report: print one JSON object a
 _COMPARE = flags.DEFINE_list(
     "compare", None, "With --report: two trials by number; do they differ by more than noise?"
 )
-_TRUST = flags.DEFINE_list("trust", [], "With --report: packages whose classes the config may use.")
+_TRUST = flags.DEFINE_list(
+    "trust", [], "With --report: packages, beside lstm_jax, whose classes the trials may use."
+)
 _WORKER = flags.DEFINE_bool("worker", False, "Be one of the workers; used by the program itself.")
 
 _FIELDS = {
     one.name: flags.DEFINE_string(
-        one.name, None, f"Overrides the sweep file's {one.name}: {type_name(kind)}."
+        one.name,
+        None,
+        f"Overrides the sweep file's {one.name}, {type_name(kind)}: see lstm_jax/sweeps/sweep.py.",
     )
     for one, kind in zip(dataclasses.fields(Sweep), field_types(Sweep).values(), strict=True)
     if one.name not in ("space", "grids")
@@ -78,19 +82,19 @@ def main() -> None:
         raise ConfigError("--workdir is missing: give a directory, such as runs/lr")
     workdir = expand_user(_WORKDIR.value)
     if _REPORT.value:
-        _report(workdir)
+        _report(load_sweep(workdir, _TRUST.value))
         return
     if _JSON.value or _COMPARE.value:
         raise ConfigError("--json and --compare go with --report")
     study = _open(workdir)
     if _WORKER.value:
         threading.Thread(target=_leave_with_parent, daemon=True).start()
-        work(study, _HEARTBEAT.value)
+        work(study)
         return
     workers = _WORKERS.value or cores()
     command = [sys.executable, "-m", "experiments.sweep", *sys.argv[1:], "--worker"]
     launch(study, command, workers)
-    _report(workdir)
+    _report(load_sweep(workdir, study.packages))
 
 
 def _open(workdir: Path) -> Study:
@@ -105,14 +109,16 @@ def _open(workdir: Path) -> Study:
     sweep = override(sweep, given)
     definition = define(sweep, experiment, _CONFIG.value, program.config_changes())
     location = open_directory(workdir, _STORAGE.value, _STUDY.value)
-    return open_study(workdir, location, sweep, definition, _HEARTBEAT.value)
+    patience = OUTAGE if _WORKER.value else READING
+    return open_study(workdir, location, sweep, definition, _HEARTBEAT.value, patience)
 
 
-def _report(workdir: Path) -> None:
+def _report(sweep: SweepRun) -> None:
     """Prints how the sweep stands, and writes its report."""
-    sweep = load_sweep(workdir, _TRUST.value)
+    if _COMPARE.value and _JSON.value:
+        raise ConfigError("--compare and --json: choose one")
     if _COMPARE.value:
-        print(sweep.compare(*_two_numbers(_COMPARE.value)))
+        print(describe_comparison(sweep, *_two_numbers(_COMPARE.value)))
     elif _JSON.value:
         print(json_lines(sweep), end="")
     else:

@@ -27,6 +27,10 @@ class RunDirectoryError(UserError):
     """A run directory is in use, belongs to another experiment, or is not a run directory."""
 
 
+class RunDirectoryInUseError(RunDirectoryError):
+    """Another process is writing to a run directory."""
+
+
 class NonFiniteError(ArithmeticError):
     """The loss, a gradient or a parameter became NaN or infinite."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from pathlib import Path
 
 from lstm_jax.errors import StorageError, UserError
@@ -19,13 +20,20 @@ def expand_user(path: str | Path) -> Path:
         raise UserError(f"{path}: {error}") from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, is_shared: bool = False) -> None:
     """Writes a file that is never seen half written, not even after a kill or a power cut.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        is_shared: several processes may write the file at once, and the last of them wins.
 
     Raises:
         StorageError: the disk is full or refuses to be written; an older file stays as it was.
     """
-    temporary = temporary_name(path)
+    # A name of its own is left behind by a kill, so it is for what nothing locks alone.
+    name = f"{path.name}.{secrets.token_hex(4)}" if is_shared else path.name
+    temporary = temporary_name(path.with_name(name))
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -13,8 +13,10 @@ T = TypeVar("T")
 class Interruption:
     """Remembers SIGINT (Ctrl-C) and SIGTERM inside a `with` block, for a loop to act upon.
 
-    After the first signal the handlers that stood before are back, so that a second one ends the
-    program at once. Outside the main thread signals cannot be caught, and nothing is done.
+    After the first signal Ctrl-C has the handler back that stood before, so that a second one ends
+    the program at once. Another SIGTERM changes nothing: a scheduler sends it to every process of a
+    job, and those that have started others pass it on. Outside the main thread signals cannot be
+    caught, and nothing is done.
     """
 
     def __init__(self):
@@ -46,8 +48,9 @@ class Interruption:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.signal = signal.Signals(number)
-        self._restore()
+        self.signal = self.signal or signal.Signals(number)
+        if signal.SIGINT in self._previous:
+            signal.signal(signal.SIGINT, self._previous.pop(signal.SIGINT))
 
     def _restore(self) -> None:
         while self._previous:

@@ -23,7 +23,7 @@ import numpy as np
 
 from lstm_jax.config import check, difference, from_json, packages, to_json
 from lstm_jax.data.vocabulary import Vocabulary
-from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
+from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, RunDirectoryInUseError
 from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
 from lstm_jax.metrics_log import MetricsLog, read_log
 
@@ -196,7 +196,7 @@ def _acquire(path: Path) -> IO[bytes]:
         with lock:
             lock.seek(0)
             owner = _describe_owner(lock.read())
-        raise RunDirectoryError(
+        raise RunDirectoryInUseError(
             f"{path} is being written by {owner}: wait for it to end or choose another directory"
         ) from None
     except OSError as error:

@@ -5,7 +5,8 @@
 A character model with hidden size 64 and batch 16 is trained with several seeds. Compared are, in
 turn and each in processes of its own:
 
-    side by side   a worker for each core, each with one thread
+    side by side   a worker for each core, each with one thread; beside the seconds of the command
+                   are those between the start of its first trial and the end of its last
     one by one     one worker with all threads
     alone          the same runs in one process, without a sweep
     swept          the same in one process, by a sweep
@@ -23,8 +24,9 @@ import _sweep
 from absl import app, flags
 
 import lstm_jax
-from lstm_jax.sweeps import run_sweep
+from lstm_jax.sweeps import load_sweep, run_sweep
 from lstm_jax.sweeps.launch import cores
+from lstm_jax.sweeps.trials import busy_seconds
 
 _TRIALS = flags.DEFINE_integer("trials", 4, "Trials of each measurement.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 1500, "Optimizer steps of a trial.", lower_bound=1)
@@ -41,8 +43,7 @@ def main(argv: list[str]) -> None:
         print(_seconds_here(_WHAT.value))
         return
     if _WHAT.value in ("all", "workers"):
-        many = "side by side", lambda: _launch(cores())
-        _compare(*many, "one by one", lambda: _launch(1))
+        _compare("side by side", lambda: _launch(cores()), "one by one", lambda: _launch(1))
     if _WHAT.value in ("all", "overhead"):
         _compare("alone", lambda: _process("alone"), "swept", lambda: _process("swept"))
 
@@ -60,15 +61,21 @@ def _compare(first: str, one: Callable[[], float], second: str, other: Callable[
 
 
 def _launch(workers: int) -> float:
-    """Seconds of the whole command, the start of the processes included."""
-    here = _sweep.__file__
+    """Seconds of the whole command, the start of the processes and the report included."""
+    here, root = _sweep.__file__, Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = [sys.executable, "-m", "experiments.sweep", f"--config={here}", f"--sweep={here}"]
         options = [f"--workdir={folder}/sweep", f"--workers={workers}", f"--trials={_TRIALS.value}"]
         steps = [f"--config.steps={_STEPS.value}"]
-        subprocess.run([*command, *options, *steps], check=True, capture_output=True)
-        return time.perf_counter() - start
+        told = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run([*command, *options, *steps], cwd=root, **told)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            raise SystemExit(done.stdout)
+        busy = busy_seconds(load_sweep(f"{folder}/sweep")._study.get_trials())
+        print(f"    {workers} workers: at work for {busy:.1f} s", flush=True)
+        return seconds
 
 
 def _process(what: str) -> float:

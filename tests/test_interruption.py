@@ -29,19 +29,28 @@ def test_no_signal_is_no_interruption(handlers):
 
 
 @pytest.mark.parametrize(("number", "error"), BOTH)
-def test_a_signal_is_remembered_and_a_second_one_goes_to_the_handlers_before(
-    number, error, handlers
-):
+def test_a_signal_is_remembered(number, error, handlers):
     with Interruption() as interruption:
         signal.raise_signal(number)
         assert interruption
         assert handlers == []
-        signal.raise_signal(number)
-        assert handlers == [number]
     raised = interruption.exception()
     assert type(raised) is error
     if isinstance(raised, SystemExit):
         assert raised.code == 128 + signal.SIGTERM == 143
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_then_ctrl_c_goes_to_the_handler_before_and_sigterm_changes_nothing(first, handlers):
+    with Interruption() as interruption:
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGTERM)
+        assert handlers == []
+        signal.raise_signal(signal.SIGINT)
+        assert handlers == [signal.SIGINT]
+        assert interruption.signal is first
+    signal.raise_signal(signal.SIGTERM)
+    assert handlers == [signal.SIGINT, signal.SIGTERM]
 
 
 def test_the_handlers_before_are_back_after_an_error(handlers):

@@ -2,28 +2,28 @@
 
 import contextlib
 import logging
-import os
-import socket
 import threading
 import time
-import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lstm_jax.errors import SweepError
+from lstm_jax.sweeps.liveness import Liveness, identity
 from lstm_jax.sweeps.storage import patiently
 from lstm_jax.sweeps.trials import (
     AFTER,
     ERROR,
+    FIRST,
     LEFT,
     METRICS,
     OWNER,
     SEEN,
+    STARTED,
     STEP,
     VERDICT,
     Standing,
@@ -33,11 +33,10 @@ from lstm_jax.sweeps.trials import (
     read_trials,
 )
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
-_LOST = 3600.0
-"""Seconds after which a worker that has given no sign of life is dead even where it never began to
-give any: it died in the instant between its row and its first heartbeat."""
 _TRIES = 5
 """A trial fails when so many workers in a row have died over it without a checkpoint between."""
 
@@ -46,13 +45,26 @@ class Desk:
     """Takes trials for one worker, so that no two have the same and none is lost."""
 
     def __init__(
-        self, study: optuna.Study, storage: RDBStorage, budget: int | None, hours: float | None
+        self,
+        study: optuna.Study,
+        storage: RDBStorage,
+        budget: int | None,
+        hours: float | None,
+        heartbeat: float,
     ):
-        """Of a study; `budget` is the number of trials that may be begun, in so many hours."""
-        self._study, self._storage, self._budget = study, storage, budget
-        self._hours = hours
-        self._id = storage.get_study_id_from_name(study.study_name)
-        self._owner = _identity()
+        """Of a study.
+
+        Args:
+            study: the sweep's.
+            storage: its database.
+            budget: the number of trials that may be begun.
+            hours: in which they may be begun.
+            heartbeat: seconds between this worker's signs of life.
+        """
+        self._study, self._storage = study, storage
+        self._budget, self._hours, self._heartbeat = budget, hours, heartbeat
+        self._owner = identity(heartbeat)
+        self._liveness = Liveness()
 
     def rows(self) -> list[FrozenTrial]:
         """All attempts so far."""
@@ -66,12 +78,8 @@ class Desk:
 
     def release_dead(self) -> None:
         """Ends the attempts of workers that died, so that others go on with their trials."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            patiently(lambda: optuna.storages.fail_stale_trials(self._study))
-        for row in self.rows():
-            if row.state is TrialState.RUNNING and _is_dead(row.user_attrs):
-                self._end(row, TrialState.FAIL)
+        for row in self._liveness.dead(self.rows()):
+            self._end(row, TrialState.FAIL)
 
     def take(self) -> Trial | None:
         """A trial for this worker: one that waits, else a new one; None where there is neither."""
@@ -95,7 +103,7 @@ class Desk:
         Raises:
             LostTrialError: it is not.
         """
-        self._guard(lambda: self._storage.set_trial_user_attr(trial.last._trial_id, name, value))
+        guard(lambda: self._storage.set_trial_user_attr(trial.last._trial_id, name, value))
 
     def finish(self, trial: Trial, state: State, value: float | None, error: str = "") -> None:
         """Ends a trial for good.
@@ -105,17 +113,16 @@ class Desk:
         """
         if error:
             self.set(trial, ERROR, error)
-        if state not in (State.COMPLETE, State.PRUNED):
+        if state is not State.COMPLETE:
             self.set(trial, VERDICT, str(state))
-        # TPE passes over what fails. From what diverges it should learn: the worst of the pruned.
+        self.set(trial, SEEN, time.time())
+        # TPE passes over what fails. From what diverges it should learn.
         told = {
             State.COMPLETE: TrialState.COMPLETE,
             State.FAILED: TrialState.FAIL,
         }.get(state, TrialState.PRUNED)
         values = [value] if value is not None and told is not TrialState.FAIL else None
-        self._guard(
-            lambda: self._storage.set_trial_state_values(trial.last._trial_id, told, values)
-        )
+        guard(lambda: self._storage.set_trial_state_values(trial.last._trial_id, told, values))
 
     def release(self, trial: Trial) -> None:
         """Hands a trial back: whoever comes next goes on with it."""
@@ -124,28 +131,28 @@ class Desk:
             self.set(trial, SEEN, time.time())
         self._end(trial.last, TrialState.FAIL)
 
-    def beat(self, trial: Trial, interval: float) -> "Heart":
+    def heartbeat(self, trial: Trial) -> "Heartbeat":
         """Signs of life for a trial, given in a `with` block."""
-        return Heart(self, trial, interval)
-
-    def sign(self, trial: Trial) -> None:
-        """One sign of life."""
-        patiently(lambda: self._storage.record_heartbeat(trial.last._trial_id))
-        self.set(trial, SEEN, time.time())
+        return Heartbeat(lambda: self.set(trial, SEEN, time.time()), self._heartbeat)
 
     def _counts(self, trial: Trial) -> bool:
         return self._budget is None or trial.number < self._budget
 
     def _add(self, after: Trial | None) -> Trial | None:
         """Makes a row that is this worker's; None if another worker was faster."""
-        attributes: dict[str, Any] = {OWNER: self._owner, SEEN: time.time()}
+        now = time.time()
+        attributes: dict[str, Any] = {OWNER: self._owner, STARTED: now, SEEN: now}
         given: dict[str, Any] = {}
         if after is not None:
             last = after.last
-            attributes |= {AFTER: last.number, METRICS: last.user_attrs.get(METRICS, {})}
+            attributes |= {AFTER: last.number, FIRST: after.attempts[0].number}
+            attributes |= {METRICS: last.user_attrs.get(METRICS, {})}
             given = {"params": last.params, "distributions": last.distributions}
+            # What pruners have noted on the trial and compare others with.
+            given["intermediate_values"] = last.intermediate_values
+            given["system_attrs"] = last.system_attrs
         row = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **given)
-        trial_id = patiently(lambda: self._storage.create_new_trial(self._id, row))
+        trial_id = patiently(lambda: self._storage.create_new_trial(self._study._study_id, row))
         for trial in read_trials(self.rows()):
             if trial.last._trial_id == trial_id and self._counts(trial):
                 return trial
@@ -162,12 +169,6 @@ class Desk:
         with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
             patiently(lambda: self._storage.set_trial_state_values(row._trial_id, state))
 
-    def _guard(self, action: Any) -> None:
-        try:
-            patiently(action)
-        except UpdateFinishedTrialError:
-            raise LostTrialError from None
-
 
 class LostTrialError(SweepError):
     """The trial was given to another worker, because this one was silent for too long."""
@@ -176,17 +177,34 @@ class LostTrialError(SweepError):
         super().__init__("another worker has it by now, for this one was silent for too long")
 
 
-class Heart:
-    """Gives signs of life in a thread. Use it in a `with` block."""
+def guard(action: Callable[[], T]) -> T:
+    """The result of an action on a trial that is this worker's.
 
-    def __init__(self, desk: Desk, trial: Trial, interval: float):
+    Raises:
+        LostTrialError: it is not any more.
+        SweepError: the database has been away for too long.
+    """
+    try:
+        return patiently(action)
+    except UpdateFinishedTrialError:
+        raise LostTrialError from None
+
+
+class Heartbeat:
+    """Gives signs of life in a thread. Use it in a `with` block.
+
+    Attributes:
+        is_lost: whether the trial was given to another worker in spite of it.
+    """
+
+    def __init__(self, give: Callable[[], None], interval: float):
+        """Calls `give` every `interval` seconds."""
         self.is_lost = False
-        self._desk, self._trial, self._interval = desk, trial, interval
+        self._give, self._interval = give, interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
-    def __enter__(self) -> "Heart":
-        self._desk.sign(self._trial)
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
         return self
 
@@ -197,27 +215,12 @@ class Heart:
     def _beat(self) -> None:
         while not self._stop.wait(self._interval):
             try:
-                self._desk.sign(self._trial)
+                self._give()
             except LostTrialError:
                 self.is_lost = True
                 return
             except SweepError as error:
                 _log.warning("%s", error)
-
-
-def _identity() -> dict[str, Any]:
-    """What tells this process from all others."""
-    return {"host": _host(), "process": os.getpid(), "started": _started(os.getpid())}
-
-
-def _is_dead(attributes: dict[str, Any]) -> bool:
-    """Whether the owner of a row is known to be dead: a process of this machine that is no more."""
-    owner = attributes.get(OWNER)
-    if owner is None:
-        return False  # not ours: enqueued by hand
-    if owner["host"] == _host():
-        return _started(owner["process"]) != owner["started"]
-    return time.time() - attributes.get(SEEN, 0.0) > _LOST
 
 
 def _is_hopeless(trial: Trial) -> bool:
@@ -226,30 +229,3 @@ def _is_hopeless(trial: Trial) -> bool:
     steps = {row.user_attrs.get(STEP) for row in died}
     left = any(row.user_attrs.get(LEFT) for row in died)
     return len(died) == _TRIES and len(steps) == 1 and not left
-
-
-def _host() -> str:
-    """This machine, or the container of it in which process numbers mean what they say."""
-    try:
-        return f"{socket.gethostname()}/{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _started(process: int) -> str | None:
-    """What tells a process from a later one with its number; None if there is none."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text()
-        fields = text.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]
-    except OSError:
-        pass
-    if Path("/proc/self").exists():
-        return None
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "alive"

@@ -17,7 +17,7 @@ _protocol: Any = event_pb2  # its classes are made at import, where a type check
 _SUFFIX = ".hparams"
 
 
-def write_hparams(workdir: Path, setting: Setting, metric: str, *, succeeded: bool) -> None:
+def write_hparams(workdir: Path, setting: Setting, *, succeeded: bool) -> None:
     """Writes an event file into the directory of a run that has ended; once.
 
     Not earlier: TensorBoard reads the files of a run by name, and never an older one again after it
@@ -26,7 +26,6 @@ def write_hparams(workdir: Path, setting: Setting, metric: str, *, succeeded: bo
     Args:
         workdir: the run directory.
         setting: the values of the trial.
-        metric: as TensorBoard calls it, `validation/perplexity`.
         succeeded: whether the trial has a result.
 
     Raises:
@@ -37,8 +36,10 @@ def write_hparams(workdir: Path, setting: Setting, metric: str, *, succeeded: bo
     now = time.time_ns()
     name = f"events.out.tfevents.{now // 10**9}.{socket.gethostname()}.{now}{_SUFFIX}"
     values = {name: "none" if value is None else value for name, value in setting.items()}
-    experiment, start, end = hparams(values, {metric: None})
-    summaries = (experiment, start, end) if succeeded else (experiment, start)
+    # TensorBoard takes the description of a whole experiment from one run, and no run knows the
+    # values of the others. Without any it looks at all of them.
+    _, start, end = hparams(values, {})
+    summaries = (start, end) if succeeded else (start,)
     events = [_protocol.Event(file_version="brain.Event:2")]
     events += [_protocol.Event(summary=summary) for summary in summaries]
     try:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from lstm_jax.errors import SweepError
 from lstm_jax.interruption import Interruption
+from lstm_jax.sweeps.liveness import host
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import Standing
+from lstm_jax.sweeps.trials import OWNER, Standing
 from lstm_jax.sweeps.watch import Watch
 
 _PAUSE = 0.5
@@ -96,7 +97,10 @@ class _Crew:
 
     def _has_work(self) -> bool:
         """Whether another worker would find a trial."""
-        starting = len(self.processes) - len(self.standing.running)
+        mine = {process.pid for process in self.processes.values()}
+        owners = [trial.last.user_attrs[OWNER] for trial in self.standing.running]
+        held = sum(one["host"] == host() and one["process"] in mine for one in owners)
+        starting = len(mine) - held
         return self.standing.is_open(max(0, starting))
 
     def _start(self) -> None:
@@ -136,8 +140,8 @@ class _Crew:
             self.done = done
             if self.killed >= _STILLBORN:
                 raise SweepError(
-                    f"{self.killed} workers in a row were killed, the last by signal {-code}: see "
-                    f"{self.logs}; with too little memory, say fewer --workers"
+                    f"{self.killed} workers in a row were killed, the last with exit code {code}: "
+                    f"see {self.logs}; with too little memory, say fewer --workers"
                 )
 
     def _last_error(self, place: int) -> str:

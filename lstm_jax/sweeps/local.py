@@ -1,5 +1,6 @@
 """A sweep in this process, for notebooks."""
 
+import time
 from pathlib import Path
 
 from lstm_jax.experiment import Experiment
@@ -10,6 +11,7 @@ from lstm_jax.sweeps.study import define, open_study
 from lstm_jax.sweeps.sweep import Sweep
 from lstm_jax.sweeps.worker import work
 
+_PAUSE = 1.0
 HEARTBEAT = 10.0
 """Seconds between signs of life, where nobody says otherwise."""
 
@@ -35,7 +37,9 @@ def run_sweep(sweep: Sweep, experiment: Experiment, workdir: str | Path) -> Swee
     """
     definition = define(sweep, experiment)
     path = expand_user(workdir)
-    location = open_directory(path, None, None)
-    work(open_study(path, location, sweep, definition, HEARTBEAT), HEARTBEAT)
-    packages = {type(experiment.task).__module__.partition(".")[0]}
-    return load_sweep(path, packages)
+    study = open_study(path, open_directory(path, None, None), sweep, definition, HEARTBEAT)
+    work(study)
+    while study.desk.standing().running:  # of a worker that may be dead: its silence tells
+        time.sleep(_PAUSE)
+        work(study)
+    return load_sweep(path, study.packages)

@@ -66,14 +66,14 @@ def write_report(sweep: SweepRun) -> Path:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
-    write_atomically(folder / TABLE, _csv(sweep).encode())
+    write_atomically(folder / TABLE, _csv(sweep).encode(), is_shared=True)
     pictures: dict[str, bytes] = {}
     for name, draw in _PICTURES.items():
         if (figure := draw(sweep)) is not None:
             figure.savefig(buffer := io.BytesIO(), format="png", dpi=120)
             pictures[name] = buffer.getvalue()
-            write_atomically(folder / f"{name}.png", pictures[name])
-    write_atomically(folder / PAGE, _page(sweep, pictures).encode())
+            write_atomically(folder / f"{name}.png", pictures[name], is_shared=True)
+    write_atomically(folder / PAGE, _page(sweep, pictures).encode(), is_shared=True)
     return folder / PAGE
 
 
@@ -92,9 +92,22 @@ def describe(sweep: SweepRun, width: int) -> str:
     if shares := sweep.importances():
         shorts = short_names(sweep.definition.space)
         told = ", ".join(f"{shorts[name]} {share:.0%}" for name, share in shares.items())
-        parts.append(f"importance: {told}")
+        parts.append(f"importance of {len(sweep.ranked())} trials: {told}")
     parts += _comparison(sweep)
     return "\n\n".join(parts) + "\n"
+
+
+def describe_comparison(sweep: SweepRun, first: int, second: int) -> str:
+    """Which of two trials is better, and whether by more than noise, in one line.
+
+    Raises:
+        SweepError: no such trial.
+        ConfigError: fewer than two seeds of one of them are done.
+    """
+    compared = sweep.compare(first, second)
+    is_first = (compared.difference < 0) == (sweep.score.direction == "min")
+    better = f"; trial {first if is_first else second} is better" if compared.exceeds_noise else ""
+    return f"trial {first} minus trial {second}, {sweep.metric}: {compared}{better}"
 
 
 def json_lines(sweep: SweepRun) -> str:
@@ -154,7 +167,8 @@ def _measured(sweep: SweepRun, trial: TrialResult) -> dict[str, str]:
     if sweep.definition.seeds > 1:
         std, interval = _spread(trial)
         shown = " to ".join(map(format_metric, interval or ()))
-        told |= {"std": "" if std is None else show_value(std), "95% interval": shown}
+        spread = "" if std is None else show_value(std)
+        told |= {"std": spread, "bootstrap interval": shown}
     return told
 
 
@@ -172,8 +186,7 @@ def _comparison(sweep: SweepRun) -> list[str]:
     """The best against the second best, where there are seeds to compare."""
     if sweep.definition.seeds < 2 or len(ranked := sweep.ranked()) < 2:
         return []
-    first, second = (one.number for one in ranked[:2])
-    return [f"trial {first} against trial {second}: {sweep.compare(first, second)}"]
+    return [describe_comparison(sweep, *(one.number for one in ranked[:2]))]
 
 
 def _row(sweep: SweepRun, trial: TrialResult) -> tuple[dict[str, str], dict[str, str]]:
@@ -207,9 +220,10 @@ def _page(sweep: SweepRun, pictures: dict[str, bytes]) -> str:
     definition, best = sweep.definition, next(iter(sweep.ranked()), None)
     first = definition.experiment.seed
     asked = {
-        "experiment": definition.config,
+        "experiment": definition.config or "built in Python",
         "changed in it": ", ".join(f"{name}={text}" for name, text in definition.changes.items()),
         "metric": f"{sweep.metric}, {definition.direction}imized",
+        "search": "; then ".join(sweep.searches),
         "seeds": ", ".join(map(str, range(first, first + definition.seeds))),
         "trials": _counts(sweep),
     }
@@ -227,7 +241,7 @@ def _page(sweep: SweepRun, pictures: dict[str, bytes]) -> str:
         parts.append(f'<h2>{title}</h2><figure><img alt="{title}" src="{source}"></figure>')
         if name == "importances":
             percents = {other: f"{share:.1%}" for other, share in sweep.importances().items()}
-            parts.append(_pairs(percents, "name", "share of the differences"))
+            parts.append(_pairs(percents, "name", f"importance of {len(sweep.ranked())} trials"))
     rows = [(_row(sweep, one), one.error or "") for one in _ordered(sweep)]
     table = html_table([told | values | {"error": error} for (told, values), error in rows])
     parts.append(f'<h2>All trials</h2><div class="wide">{table}</div>')

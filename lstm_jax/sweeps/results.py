@@ -17,11 +17,14 @@ from lstm_jax.run import Run, load
 from lstm_jax.run_directory import CONFIG, read_metrics
 from lstm_jax.sweeps.space import show_value
 from lstm_jax.sweeps.statistics import Comparison, Summary, compare, summarize
-from lstm_jax.sweeps.storage import patiently, read_location
-from lstm_jax.sweeps.study import Definition, load_study
+from lstm_jax.sweeps.storage import READING, patiently, read_location
+from lstm_jax.sweeps.study import SEARCHES, Definition, load_study
 from lstm_jax.sweeps.trials import ERROR, State, Trial, ranked, read_trials
 from lstm_jax.sweeps.worker import workdir_of
 from lstm_jax.tasks.base import Score
+
+_FEWEST = 4
+"""Complete trials from which importances are computed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +105,8 @@ class SweepRun:
         self.reload()
 
     def reload(self) -> None:
-        """Looks again."""
-        rows = patiently(lambda: self._study.get_trials(deepcopy=False))
+        """Reads the trials from the storage again, as they stand now."""
+        rows = patiently(lambda: self._study.get_trials(deepcopy=False), READING)
         trials = [one for one in read_trials(rows) if one.values]
         self.trials = [self._result(trial) for trial in trials]
 
@@ -158,17 +161,23 @@ class SweepRun:
             SweepError: no such trial.
             ConfigError: fewer than two seeds of one of them are done.
         """
-        values = [
-            [run.metric for run in self[number].runs if run.metric is not None]
-            for number in (first, second)
-        ]
-        return compare(*values)
+        done = []
+        for trial in (self[first], self[second]):
+            done.append([run.metric for run in trial.runs if run.metric is not None])
+            if len(done[-1]) < 2:
+                hint = "" if self.definition.seeds > 1 else "; sweep with --seeds"
+                raise ConfigError(
+                    f"a comparison needs two seeds of each trial, and trial {trial.number}, "
+                    f"{trial.state}, has {len(done[-1])}{hint}"
+                )
+        return compare(*done)
 
     def importances(self) -> dict[str, float]:
-        """The share of each name in the differences between trials, the largest first.
+        """How much each name has to do with a trial being among the best tenth, the largest first.
 
-        By PED-ANOVA (Watanabe et al. 2023). Empty where too few trials are complete, or all of them
-        are alike.
+        Shares of one, by PED-ANOVA (Watanabe et al. 2023, section 4) over the trials that are
+        complete: how unlike the values of the best tenth, at least two, are to those of all. Of
+        some dozens of trials take them as a hint. Empty of fewer than four, or if all are alike.
         """
         complete = [one for one in self.trials if one.state is State.COMPLETE]
         varied = [
@@ -176,10 +185,11 @@ class SweepRun:
             for name in self.definition.space
             if len({one.values.get(name) for one in complete}) > 1
         ]
-        if not varied or len({one.metric for one in complete}) < 2:
+        is_flat = len({one.metric for one in complete}) < 2
+        if len(complete) < _FEWEST or not varied or is_flat:
             return {}
         with warnings.catch_warnings():
-            # Optuna warns where a value of a choice occurs once; few trials tell little anyway.
+            # Optuna warns where a value of a choice occurs once; few trials tell little, we say.
             warnings.simplefilter("ignore", UserWarning)
             return optuna.importance.get_param_importances(self._study, params=varied)
 
@@ -198,11 +208,29 @@ class SweepRun:
             for one in self.trials
         ]
 
+    @property
+    def searches(self) -> list[str]:
+        """How it was searched: samplers and pruners, one after another where they were changed."""
+        return self._study.user_attrs.get(SEARCHES, [])
+
     def command(self, trial: TrialResult, workdir: str = "runs/best") -> str:
-        """The command that trains the setting of a trial once more."""
-        changes = dict(self.definition.changes) | {
+        """What trains the setting of a trial once more.
+
+        A command line or, of a sweep that was started in Python, an expression.
+        """
+        values = {
             name: "none" if value is None else str(value) for name, value in trial.values.items()
         }
+        if not self.definition.config:
+            told = ", ".join(f"{name!r}: {value!r}" for name, value in trial.values.items())
+            changed = f"lstm_jax.override(experiment, {{{told}}})"
+            return f"lstm_jax.train({changed}, {workdir!r})"
+        # What the command line changed inside of what a trial has replaced, has gone with it.
+        changes = {
+            name: text
+            for name, text in self.definition.changes.items()
+            if not any(name.startswith(f"{other}.") for other in values)
+        } | values
         flags = [f"--config={self.definition.config}", f"--workdir={workdir}"]
         flags += [f"--config.{name}={value}" for name, value in changes.items()]
         return shlex.join(["python", "-m", "experiments.train", *flags])
@@ -212,15 +240,16 @@ class SweepRun:
         return html_table(self.table())
 
     def _result(self, trial: Trial) -> TrialResult:
-        definition, metrics = self.definition, trial.metrics
-        first, count = definition.experiment.seed, definition.seeds
+        count, first = self.definition.seeds, self.definition.experiment.seed
+        # The metrics are noted by these. Where the seed is searched, the run has that one.
+        seeds = [first + index for index in range(count)]
         runs = tuple(
             SeedResult(
-                first + index,
-                metrics.get(first + index),
+                trial.values.get("seed", seed),
+                trial.metrics.get(seed),
                 workdir_of(self.workdir, trial.number, index, count),
             )
-            for index in range(count)
+            for index, seed in enumerate(seeds)
         )
         what = trial.number, trial.state, trial.values, trial.metric, runs, trial.curve
         return TrialResult(*what, trial.seconds, trial.last.user_attrs.get(ERROR), self._trust)

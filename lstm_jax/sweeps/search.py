@@ -1,10 +1,9 @@
-"""Optuna's samplers and pruners, so used that any number of workers draws as one would.
+"""Optuna's samplers, so used that any number of workers draws as one would.
 
 Each trial draws with a generator of its own, seeded by the sweep's seed and the trial's number: a
 worker that is started again, or a second one, never repeats what another has drawn.
 """
 
-import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,6 @@ from optuna.distributions import (
 )
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 
-from lstm_jax.experiment import Experiment
 from lstm_jax.sweeps.space import (
     Choice,
     Distribution,
@@ -66,41 +64,6 @@ def sampler(sweep: Sweep, space: Space, number: int, point: Setting | None) -> B
     return RandomSampler(seed=seed)
 
 
-def pruner(sweep: Sweep, evaluations: int | None) -> optuna.pruners.BasePruner:
-    """What ends trials early.
-
-    Args:
-        sweep: the sweep.
-        evaluations: of a whole trial, where they are known.
-    """
-    match sweep.pruner:
-        case "median":
-            return optuna.pruners.MedianPruner(
-                n_startup_trials=sweep.startup, n_warmup_steps=sweep.warmup
-            )
-        case "successive_halving":
-            return optuna.pruners.SuccessiveHalvingPruner(
-                min_resource=sweep.warmup, reduction_factor=sweep.reduction
-            )
-        case "hyperband":
-            return optuna.pruners.HyperbandPruner(
-                min_resource=sweep.warmup,
-                max_resource=evaluations or "auto",
-                reduction_factor=sweep.reduction,
-            )
-    return optuna.pruners.NopPruner()
-
-
-def evaluations(experiment: Experiment) -> int | None:
-    """How often a run is evaluated, or None where that takes looking at its data."""
-    every = experiment.evaluate_every
-    if experiment.steps is not None and every is not None:
-        return math.ceil(experiment.steps / every)
-    if experiment.epochs is not None and every is None:
-        return math.ceil(experiment.epochs)
-    return None
-
-
 class _Point(BaseSampler):
     """Says the values of one point of a grid.
 
@@ -111,13 +74,13 @@ class _Point(BaseSampler):
         self._point = point
 
     def infer_relative_search_space(
-        self, study: optuna.Study, trial: optuna.trial.FrozenTrial
+        self, study: Any, trial: optuna.trial.FrozenTrial
     ) -> dict[str, BaseDistribution]:
         return {}
 
     def sample_relative(
         self,
-        study: optuna.Study,
+        study: Any,
         trial: optuna.trial.FrozenTrial,
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
@@ -125,7 +88,7 @@ class _Point(BaseSampler):
 
     def sample_independent(
         self,
-        study: optuna.Study,
+        study: Any,
         trial: optuna.trial.FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
@@ -148,13 +111,11 @@ class _Sobol(QMCSampler):
         self._space = {name: one for name, one in optuna_space(space).items() if not one.single()}
 
     def infer_relative_search_space(
-        self, study: optuna.Study, trial: optuna.trial.FrozenTrial
+        self, study: Any, trial: optuna.trial.FrozenTrial
     ) -> dict[str, BaseDistribution]:
         return dict(self._space)
 
-    def _find_sample_id(
-        self, study: optuna.Study, search_space: Mapping[str, BaseDistribution]
-    ) -> int:
+    def _find_sample_id(self, study: Any, search_space: Mapping[str, BaseDistribution]) -> int:
         return self._number
 
 
@@ -192,5 +153,5 @@ def _suggest(trial: optuna.Trial, name: str, one: Distribution) -> Any:
 
 
 def _seed(seed: int, number: int) -> int:
-    """Differs for each trial of each seed."""
+    """Another for each trial, and for searches with other seeds."""
     return (seed * 1_000_003 + number * 7919 + 17) % 2**32

@@ -11,7 +11,7 @@ from scipy import stats
 from lstm_jax.errors import ConfigError
 
 LEVEL = 0.95
-"""Of every interval."""
+"""The share of repetitions in which an interval is to hold what it is of."""
 _RESAMPLES = 9999
 
 
@@ -23,7 +23,7 @@ class Summary:
     std: float | None
     """The standard deviation of a single seed (n - 1); None for one seed."""
     interval: tuple[float, float] | None
-    """In which the mean lies at 95% by the bootstrap; None for one seed."""
+    """Bootstrap interval of the mean, too narrow of few seeds: see `summarize`. None for one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +32,10 @@ class Comparison:
 
     difference: float
     interval: tuple[float, float]
-    """In which it lies at 95%."""
+    """In which it lies at 95%, by Student's distribution."""
     p_value: float
-    """How often noise alone would make a difference at least as large."""
+    """How often noise alone would make a difference at least as large between two settings that
+    were chosen before their results were seen. The best of many look better than they are."""
 
     @property
     def exceeds_noise(self) -> bool:
@@ -52,7 +53,10 @@ class Comparison:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Mean, standard deviation and percentile bootstrap interval (Efron 1979) of the mean.
+    """Mean, standard deviation and 95% percentile bootstrap interval (Efron 1979) of the mean.
+
+    Of few seeds that is too narrow. With normal metrics it holds the true mean 50% of the time with
+    two, 75% with three, 84% with five and 90% with ten; `compare` has no such fault.
 
     >>> summarize([1.0, 2.0, 3.0]).interval
     (1.0, 3.0)

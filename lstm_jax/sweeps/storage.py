@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +12,15 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from lstm_jax.errors import RunDirectoryError, SweepError
 from lstm_jax.files import expand_user, write_atomically
@@ -24,10 +31,14 @@ LOCATION = "sweep.json"
 DATABASE = "study.db"
 _LOCK_TIMEOUT = 60.0
 """Seconds to wait for another process that writes to an SQLite file."""
-_OUTAGE = 600.0
+OUTAGE = 600.0
 """Seconds that a database may be away before a worker gives up."""
-GRACE = 6
-"""A trial whose worker has been silent for so many heartbeats is given to another."""
+READING = 5.0
+"""The same for a person who waits for an answer."""
+_PASSING = (OperationalError, InterfaceError, InternalError, IntegrityError, ProgrammingError)
+"""What waiting may mend; the last two where machines that begin at once make the same tables."""
+_QUIET = 2.0
+"""Pauses so long (seconds) are not worth a message."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +75,13 @@ def open_directory(workdir: str | Path, url: str | None, study: str | None) -> L
                 "and --study, or choose another directory"
             )
         return saved
-    if names - {f".{LOCATION}.writing"}:
+    if any(not name.startswith(f".{LOCATION}.") for name in names):
         raise RunDirectoryError(
             f"{path} is not empty and not a sweep (it has no {LOCATION}): choose another directory"
         )
-    write_atomically(path / LOCATION, (json.dumps(given._asdict(), indent=2) + "\n").encode())
+    content = json.dumps(given._asdict(), indent=2) + "\n"
+    # Of several machines that begin at once all write the same, or the database tells them apart.
+    write_atomically(path / LOCATION, content.encode(), is_shared=True)
     return given
 
 
@@ -89,20 +102,23 @@ def read_location(workdir: str | Path) -> Location:
         raise RunDirectoryError(f"{path} cannot be read: {error}") from error
 
 
-def open_storage(workdir: Path, location: Location, heartbeat: float | None = None) -> RDBStorage:
-    """Connects to the database.
+def open_storage(
+    workdir: Path, location: Location, *, reading: bool = False, patience: float = READING
+) -> RDBStorage:
+    """Connects to the database, which is waited for if it does not answer.
 
     Args:
         workdir: the directory of the sweep.
         location: where its trials are recorded.
-        heartbeat: seconds between signs of life of a worker; None only reads.
+        reading: change nothing.
+        patience: seconds for which the database may be away.
 
     Raises:
         SweepError: no such database, or it does not answer.
     """
-    url = os.path.expandvars(location.url) if location.url else f"sqlite:///{workdir / DATABASE}"
+    url = _read_url(location.url) if location.url else f"sqlite:///{workdir / DATABASE}"
     is_sqlite = url.startswith("sqlite")
-    if heartbeat is None and is_sqlite and not Path(url.removeprefix("sqlite:///")).exists():
+    if reading and is_sqlite and not Path(url.removeprefix("sqlite:///")).exists():
         raise SweepError(
             f"{url.removeprefix('sqlite:///')} does not exist: the sweep has not begun"
         )
@@ -111,50 +127,68 @@ def open_storage(workdir: Path, location: Location, heartbeat: float | None = No
     if is_sqlite:
         options["connect_args"] = {"timeout": _LOCK_TIMEOUT}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    beats: dict[str, Any] = {}
-    if heartbeat is not None:
-        whole = max(1, round(heartbeat))
-        beats = {"heartbeat_interval": whole, "grace_period": GRACE * whole}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = RDBStorage(url, engine_kwargs=options, **beats)
-    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        raise SweepError(f"cannot open the storage {hidden(url)}: {_short(error)}") from error
-    if is_sqlite and heartbeat is not None:
+        # It also makes the tables, over which machines that begin at once fall out.
+        storage = patiently(lambda: RDBStorage(url, engine_kwargs=options), patience)
+    except (SweepError, ImportError, RuntimeError) as error:
+        why = _short(error.__cause__ if isinstance(error, SweepError) else error)
+        raise SweepError(f"cannot open the storage {hidden(url)}: {why}") from error
+    if is_sqlite and not reading:
         _make_atomic(storage)
     return storage
 
 
 def hidden(url: str | None) -> str:
-    """The address of a database without its password."""
+    """The address of a database without its password, for messages."""
     if url is None:
         return f"its own {DATABASE}"
     try:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+    except (ArgumentError, ValueError):
+        return "whose address cannot be read"
 
 
-def patiently(action: Callable[[], T]) -> T:
-    """The result of an action on the database, which may be away for some minutes.
+def patiently(action: Callable[[], T], outage: float = OUTAGE) -> T:
+    """The result of an action on the database, which may be away for so many seconds.
 
     Raises:
-        SweepError: it has been away for too long.
+        SweepError: it has been away for longer, or refuses the action.
     """
-    limit = time.monotonic() + _OUTAGE
+    limit = time.monotonic() + outage
     pause = 0.5
     while True:
         try:
             return action()
         except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
-            if time.monotonic() + pause > limit:
-                raise SweepError(f"the storage of the sweep is away: {_short(error)}") from error
-            _log.warning(
-                "the storage of the sweep does not answer (%s); trying again", _short(error)
-            )
+            is_passing = isinstance(error, _PASSING) or isinstance(error.__cause__, _PASSING)
+            message = f"the storage of the sweep does not answer: {_short(error)}"
+            if not is_passing or time.monotonic() + pause > limit:
+                raise SweepError(message) from error
+            if pause > _QUIET:
+                _log.warning("%s; trying again", message)
         time.sleep(pause)
         pause = min(2 * pause, 30.0)
+
+
+def _read_url(text: str) -> str:
+    """An address with `$VARIABLE` replaced, in which a password may hold any character.
+
+    Raises:
+        SweepError: it cannot be read as an address.
+    """
+    try:
+        url = sqlalchemy.make_url(text)
+    except (ArgumentError, ValueError):  # the whole of it, or its port, may stand in a variable
+        try:
+            url = sqlalchemy.make_url(os.path.expandvars(text))
+        except (ArgumentError, ValueError):
+            raise SweepError(
+                "--storage cannot be read as an address: expected one such as "
+                "postgresql+psycopg://user:$PASSWORD@host/name"
+            ) from None
+    parts = {name: getattr(url, name) for name in ("username", "password", "host", "database")}
+    expanded = {name: os.path.expandvars(part) for name, part in parts.items() if part}
+    return url.set(**expanded).render_as_string(hide_password=False)
 
 
 def _make_atomic(storage: RDBStorage) -> None:
@@ -173,7 +207,7 @@ def _make_atomic(storage: RDBStorage) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException | None) -> str:
     """The first line of what a database says."""
     inner = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
     inner = getattr(inner, "orig", None) or inner or error

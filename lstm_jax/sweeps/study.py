@@ -1,6 +1,7 @@
 """A sweep as its storage knows it: what is searched is settled when it begins."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.experiment import Experiment
 from lstm_jax.literals import write
 from lstm_jax.sweeps.desk import Desk
-from lstm_jax.sweeps.search import evaluations, pruner
-from lstm_jax.sweeps.space import Setting, Space
-from lstm_jax.sweeps.storage import Location, hidden, open_storage, patiently
+from lstm_jax.sweeps.pruners import evaluations, pruner
+from lstm_jax.sweeps.space import Choice, Setting, Space
+from lstm_jax.sweeps.storage import READING, Location, hidden, open_storage, patiently
 from lstm_jax.sweeps.sweep import Direction, Sweep, check_space
+from lstm_jax.values import freeze
 
 _DEFINITION = "sweep"
+SEARCHES = "searches"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Definition:
     changes: Mapping[str, str]
     """What the command line changed in it."""
     space: Mapping[str, str]
-    """Each name with its distribution and conditions, for people."""
+    """Each name with its distribution and conditions, in the order in which they are drawn."""
+    is_grid: bool
     metric: str
     direction: Direction
     seeds: int
@@ -46,6 +50,8 @@ class Definition:
         """What `to_json` wrote; classes come only from `lstm_jax` and the trusted packages."""
         plain = json.loads(text)
         experiment = from_json(json.dumps(plain.pop("experiment")), trust)
+        if plain.keys() != {one.name for one in dataclasses.fields(cls)} - {"experiment"}:
+            raise SweepError("the sweep was begun by another version of lstm_jax")
         return cls(experiment=experiment, **plain)
 
 
@@ -61,6 +67,14 @@ class Study:
     budget: int | None
     optuna: optuna.Study
     desk: Desk
+
+    @property
+    def packages(self) -> set[str]:
+        """Those whose classes the trials are made of: they are imported, so they are trusted."""
+        choices = [one.values for one in self.space.values() if isinstance(one, Choice)]
+        values = freeze([*itertools.chain.from_iterable(choices)])
+        parts = to_json(self.definition.experiment), to_json(values)
+        return set().union(*(packages(json.loads(part)) for part in parts))
 
 
 def define(
@@ -81,19 +95,32 @@ def define(
     sweep.budget()
     metric, direction = sweep.objective(experiment)
     described = {name: _describe(one) for name, one in space.items()}
-    rest = config, dict(changes or {}), described, metric, direction, sweep.seeds
-    return Definition(experiment, *rest)
+    what = experiment, config, dict(changes or {}), described, sweep.is_grid
+    return Definition(*what, metric, direction, sweep.seeds)
 
 
 def open_study(
-    workdir: Path, location: Location, sweep: Sweep, definition: Definition, heartbeat: float
+    workdir: Path,
+    location: Location,
+    sweep: Sweep,
+    definition: Definition,
+    heartbeat: float,
+    patience: float = READING,
 ) -> Study:
     """Begins a sweep, or goes on with it.
+
+    Args:
+        workdir: its directory.
+        location: where its trials are recorded.
+        sweep: what is searched, for how long.
+        definition: what `define` made of it.
+        heartbeat: seconds between signs of life of this worker.
+        patience: seconds for which the database may be away before the sweep is there.
 
     Raises:
         SweepError: the storage does not answer, or holds another sweep under this name.
     """
-    storage = open_storage(workdir, location, heartbeat)
+    storage = open_storage(workdir, location, patience=patience)
     study = patiently(
         lambda: optuna.create_study(
             storage=storage,
@@ -103,13 +130,17 @@ def open_study(
             pruner=pruner(sweep, evaluations(definition.experiment)),
         )
     )
-    saved = study.user_attrs.get(_DEFINITION)
+    attributes = patiently(lambda: study.user_attrs)
+    saved = attributes.get(_DEFINITION)
     if saved is None:
         patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()))
     else:
         _compare(saved, definition, f"the sweep {location.study!r} in {hidden(location.url)}")
+    searches = attributes.get(SEARCHES, [])
+    if (search := _describe_search(sweep)) not in searches:
+        patiently(lambda: study.set_user_attr(SEARCHES, [*searches, search]))
     budget = sweep.budget()
-    desk = Desk(study, storage, budget, sweep.hours)
+    desk = Desk(study, storage, budget, sweep.hours, heartbeat)
     space, points = sweep.searched(), sweep.grid_points()
     return Study(workdir, sweep, definition, space, points, budget, study, desk)
 
@@ -123,9 +154,10 @@ def load_study(
         SweepError: the storage does not answer or does not hold it.
         ConfigError: its experiment names a class that is not trusted.
     """
-    storage = open_storage(workdir, location)
+    storage = open_storage(workdir, location, reading=True)
+    name = location.study
     try:
-        study = patiently(lambda: optuna.load_study(study_name=location.study, storage=storage))
+        study = patiently(lambda: optuna.load_study(study_name=name, storage=storage), READING)
         return Definition.from_json(study.user_attrs[_DEFINITION], trust), study
     except KeyError:
         raise SweepError(
@@ -149,15 +181,31 @@ def _compare(saved: str, now: Definition, name: str) -> None:
         for part in {*was.space, *now.space}
         if was.space.get(part) != now.space.get(part)
     }
+    if now.is_grid and [*was.space] != [*now.space]:  # a trial's number says its point
+        changes.setdefault("the order of the space", ([*was.space], [*now.space]))
     changes |= {
         part: (getattr(was, part), getattr(now, part))
-        for part in ("metric", "direction", "seeds")
+        for part in ("is_grid", "metric", "direction", "seeds")
         if getattr(was, part) != getattr(now, part)
     }
     if changes:
         told = [f"{part} was {old!r} and is now {new!r}" for part, (old, new) in changes.items()]
         hint = "undo the change or choose another directory"
         raise SweepError(f"{name} is another one: {'; '.join(told)}; {hint}")
+
+
+def _describe_search(sweep: Sweep) -> str:
+    """How it is searched, which may change between two starts."""
+    if sweep.is_grid:
+        told = ["every point of the grid"]
+    else:
+        startup = f", startup {sweep.startup}" if sweep.sampler == "tpe" else ""
+        told = [f"sampler {sweep.sampler} (seed {sweep.seed}{startup})"]
+    if sweep.pruner == "median":
+        told.append(f"pruner median (startup {sweep.startup}, warmup {sweep.warmup})")
+    elif sweep.pruner is not None:
+        told.append(f"pruner {sweep.pruner} (warmup {sweep.warmup}, reduction {sweep.reduction})")
+    return ", ".join(told)
 
 
 def _describe(distribution: Any) -> str:

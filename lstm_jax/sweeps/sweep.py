@@ -2,16 +2,26 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from lstm_jax.config import check, override
 from lstm_jax.errors import ConfigError
 from lstm_jax.experiment import Experiment
-from lstm_jax.sweeps.space import Setting, Space, candidates, extremes, plain, points
-from lstm_jax.values import suggestion
+from lstm_jax.sweeps.space import (
+    Distribution,
+    Setting,
+    Space,
+    candidates,
+    extremes,
+    plain,
+    points,
+)
+from lstm_jax.values import convert, field_types, suggestion
 
 Direction = Literal["min", "max"]
+
+_MANY = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +68,9 @@ class Sweep:
     """Of the search itself."""
 
     def __post_init__(self):
+        for name, kind in field_types(Sweep).items():
+            if name not in ("space", "grids"):
+                object.__setattr__(self, name, convert(getattr(self, name), kind, name))
         for name in ("startup", "warmup", "trials", "hours", "seeds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -136,7 +149,8 @@ class Sweep:
 def check_space(experiment: Experiment, space: Space) -> None:
     """Makes sure that every value of a space has its place in the experiment.
 
-    Every choice and both ends of every interval are tried, with each choice of what it depends on.
+    Every choice and both ends of every interval are tried, with each choice of what it depends on,
+    or a dozen of them where there are more than a hundred.
 
     Raises:
         ConfigError: no such field, or a value outside its type or refused by its class.
@@ -144,7 +158,8 @@ def check_space(experiment: Experiment, space: Space) -> None:
     samples = list(_samples(space))
     for name, one in space.items():
         seen = any(name in setting for setting in samples)
-        if not seen and all(candidates(space[other]) is not None for other in one.when):
+        counts = [candidates(space[other]) for other in one.when]
+        if not seen and all(values is not None and len(values) <= _MANY for values in counts):
             raise ConfigError(f"the search space: {name}: its condition is never true")
     for setting in samples:
         try:
@@ -157,11 +172,7 @@ def _samples(space: Space) -> Iterator[dict[str, Any]]:
     """Settings that hold, for each way of choosing what others depend on, every extreme value."""
     depended = {other for one in space.values() for other in one.when}
     depended |= {other for name in space for other in space if name.startswith(f"{other}.")}
-    tried = {
-        name: list(candidates(one) or extremes(one))
-        for name, one in space.items()
-        if name in depended
-    }
+    tried = {name: _tried(one) for name, one in space.items() if name in depended}
     for chosen in itertools.product(*tried.values()):
         fixed = dict(zip(tried, chosen, strict=True))
         base: dict[str, Any] = {}
@@ -172,3 +183,10 @@ def _samples(space: Space) -> Iterator[dict[str, Any]]:
         for name in base.keys() - depended:
             for value in extremes(space[name])[1:]:
                 yield base | {name: value}
+
+
+def _tried(one: Distribution) -> Sequence[Any]:
+    values = candidates(one)
+    if values is None:
+        return extremes(one)
+    return values if len(values) <= _MANY else [*values[:: len(values) // 10], values[-1]]

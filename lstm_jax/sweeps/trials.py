@@ -20,9 +20,15 @@ from lstm_jax.sweeps.sweep import Direction
 
 AFTER = "after"
 """Attribute of a row: the number of the row which it goes on from."""
+FIRST = "first"
+"""The number of the trial's first row, where it is not the row itself."""
 OWNER = "owner"
+"""The worker: see `liveness.identity`. A row without one was not made by a worker, and is left
+out."""
+STARTED = "started"
+"""When it was made, in seconds since 1970 by the clock of its worker's machine."""
 SEEN = "seen"
-"""When its worker was last seen, in seconds since 1970 by that machine's clock."""
+"""When its worker was last seen, by the same clock."""
 STEP = "step"
 """The optimizer step from which the worker went on."""
 LEFT = "left"
@@ -167,7 +173,7 @@ class Standing:
 
 def read_trials(rows: Sequence[FrozenTrial]) -> list[Trial]:
     """The trials that the rows of a storage stand for, by number."""
-    rows = sorted(rows, key=lambda row: row.number)
+    rows = sorted((row for row in rows if OWNER in row.user_attrs), key=lambda row: row.number)
     following: dict[int, FrozenTrial] = {}
     for row in rows:
         # Two workers may both have gone on from a row: the first counts.
@@ -184,18 +190,14 @@ def read_trials(rows: Sequence[FrozenTrial]) -> list[Trial]:
 
 def span(row: FrozenTrial) -> tuple[float, float]:
     """From when to when a worker was at work on a row, in seconds since 1970."""
-    start = row.datetime_start.timestamp() if row.datetime_start else 0.0
-    seen = float(row.user_attrs.get(SEEN, start))
-    has_ended_itself = row.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    if has_ended_itself and row.datetime_complete is not None:
-        return start, row.datetime_complete.timestamp()
-    return start, max(start, seen)
+    start = row.user_attrs[STARTED]
+    return start, max(start, row.user_attrs[SEEN])
 
 
 def busy_seconds(rows: Sequence[FrozenTrial]) -> float:
     """For how long at least one worker was at work."""
     total, until = 0.0, 0.0
-    for start, end in sorted(map(span, rows)):
+    for start, end in sorted(span(row) for row in rows if OWNER in row.user_attrs):
         total += max(0.0, end - max(start, until))
         until = max(until, end)
     return total

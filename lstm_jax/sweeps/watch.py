@@ -3,13 +3,14 @@
 import datetime
 import sys
 import time
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lstm_jax.sweeps.search import evaluations
+from lstm_jax.sweeps.pruners import evaluations
 from lstm_jax.sweeps.space import describe_setting, short_names, show_value
 from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import Standing, Trial, ranked
@@ -59,9 +60,13 @@ class Watch:
         for name in ("trial", *self._names.values(), metric, "evaluations", "state"):
             table.add_column(name, overflow="fold")
         best = self._best(standing)
-        shown = [*standing.final[-_FINISHED_SHOWN:], *standing.running]
+        # The first line and the names have to stay on the screen, and the best must.
+        room = max(2, self._console.height - 6)
+        running = standing.running[: room - 1]
+        finished = standing.final[-min(_FINISHED_SHOWN, max(1, room - len(running))) :]
+        shown = [*finished, *running]
         if best is not None and best not in shown:
-            shown.insert(0, best)
+            shown[0] = best
         for trial in shown:
             style = "bold green" if trial is best else "dim" if trial.state.is_final else ""
             drawn = trial.values
@@ -70,7 +75,10 @@ class Watch:
             whole = f"{count}/{self._evaluations}" if self._evaluations else str(count)
             state = "best so far" if trial is best else str(trial.state)
             table.add_row(str(trial.number), *values, _metric(trial), whole, state, style=style)
-        return Group(table, Text(self._headline(standing)))
+        parts: list[Any] = [Text(self._headline(standing)), table]
+        if more := len(standing.running) - len(running):
+            parts.append(Text(f"... and {more} more running"))
+        return Group(*parts)
 
     def _headline(self, standing: Standing) -> str:
         done, hours = len(standing.final), standing.seconds / 3600

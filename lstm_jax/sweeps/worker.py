@@ -1,43 +1,43 @@
 """A worker: takes trials one after another and trains them."""
 
 import statistics
+import time
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import optuna
 
 from lstm_jax import checkpoints
 from lstm_jax.config import override
-from lstm_jax.errors import ConfigError, NonFiniteError, SweepError
+from lstm_jax.errors import ConfigError, NonFiniteError, RunDirectoryInUseError, SweepError
 from lstm_jax.experiment import Experiment
 from lstm_jax.reporting import say
 from lstm_jax.run_directory import CHECKPOINTS, read_metrics
 from lstm_jax.runner import train
-from lstm_jax.sweeps.desk import Heart, LostTrialError
+from lstm_jax.sweeps.desk import Heartbeat, LostTrialError, guard
 from lstm_jax.sweeps.hparams import write_hparams
 from lstm_jax.sweeps.search import sampler, suggest
 from lstm_jax.sweeps.space import describe_setting
-from lstm_jax.sweeps.storage import patiently
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, State, Trial
+from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, VERDICT, State, Trial
+from lstm_jax.sweeps.view import one_row_each
 from lstm_jax.tasks.base import Score
 from lstm_jax.values import suggestion
 
 TRIALS = "trials"
 _HOPELESS = 5
 """A sweep stops when its first so many trials have all failed."""
+_PAUSE = 2.0
+"""Seconds between two looks at a directory that is in use."""
 
 
-def work(study: Study, heartbeat: float) -> None:
+def work(study: Study) -> None:
     """Takes trials until there are no more for this worker.
 
     What one setting alone brings about, numbers that are not finite or values that the experiment
     refuses together, ends the trial. Anything else, data that are missing or a full disk, ends the
     worker, and its trial is handed back.
-
-    Args:
-        study: the sweep.
-        heartbeat: seconds between signs of life.
 
     Raises:
         UserError, StorageError: the sweep cannot go on before somebody mends it.
@@ -45,8 +45,8 @@ def work(study: Study, heartbeat: float) -> None:
     """
     while (trial := study.desk.take()) is not None:
         try:
-            with study.desk.beat(trial, heartbeat) as heart:
-                _Attempt(study, trial, heart).run()
+            with study.desk.heartbeat(trial) as heartbeat:
+                _Attempt(study, trial, heartbeat).run()
         except LostTrialError as lost:
             say(f"trial {trial.number}: {lost}")
         except BaseException:
@@ -63,17 +63,18 @@ def workdir_of(workdir: Path, number: int, index: int, seeds: int) -> Path:
 class _Attempt:
     """One worker's attempt at one trial."""
 
-    def __init__(self, study: Study, trial: Trial, heart: Heart):
-        self.study, self.trial, self.heart = study, trial, heart
+    def __init__(self, study: Study, trial: Trial, heartbeat: Heartbeat):
+        self.study, self.trial, self.heartbeat = study, trial, heartbeat
         definition = study.definition
         self.experiment, self.seeds = definition.experiment, definition.seeds
         self.split, _, name = definition.metric.partition("/")
         self.score = Score(name, definition.direction)
         point = study.points[trial.number] if study.points is not None else None
         study.optuna.sampler = sampler(study.sweep, study.space, trial.number, point)
-        self.row = patiently(lambda: optuna.Trial(study.optuna, trial.last._trial_id))
-        self.setting = patiently(lambda: suggest(self.row, study.space))
-        self.reported: set[int] = set()
+        seen = cast(Any, one_row_each(study.optuna))
+        self.row = guard(lambda: optuna.Trial(seen, trial.last._trial_id))
+        self.setting = guard(lambda: suggest(self.row, study.space))
+        self.reported = set(trial.curve)
         self.pruned = False
 
     def run(self) -> None:
@@ -88,6 +89,8 @@ class _Attempt:
                     if value is None:
                         raise NonFiniteError(f"{self.study.definition.metric} was never finite")
                     done[seed] = value
+                    if self.pruned:  # first, or whoever goes on from here took it for complete
+                        self.study.desk.set(self.trial, VERDICT, str(State.PRUNED))
                     noted = {str(one): value for one, value in done.items()}
                     self.study.desk.set(self.trial, METRICS, noted)
                 if self.pruned:
@@ -105,19 +108,40 @@ class _Attempt:
         self.study.desk.set(self.trial, STEP, f"{index}: {steps[-1] if steps else 0}")
         seeded = {} if "seed" in self.setting else {"seed": seed}
         experiment: Experiment = override(self.experiment, self.setting | seeded)
-        train(experiment, workdir, lambda: index == 0 and self._should_stop(workdir))
-        if self.heart.is_lost:
+        self._wait_and_train(experiment, workdir, is_first=index == 0)
+        if self.heartbeat.is_lost:
             raise LostTrialError
         if index == 0:
             self._report(workdir)  # what came after the last question
         found = self._columns(workdir)
         return None if found is None else _best(found[1], self.score)
 
-    def _should_stop(self, workdir: Path) -> bool:
-        """Whether the pruner ends the run, or it belongs to another worker by now."""
+    def _wait_and_train(self, experiment: Experiment, workdir: Path, *, is_first: bool) -> None:
+        """Trains, once nobody else writes to the directory.
+
+        A worker that has lost the trial may still be there until its next evaluation, and a file
+        server may hold the lock of a dead one for some minutes.
+        """
+        has_told = False
+        while not self.heartbeat.is_lost:
+            try:
+                train(
+                    experiment,
+                    workdir,
+                    lambda: self.heartbeat.is_lost or (is_first and self._should_prune(workdir)),
+                )
+                return
+            except RunDirectoryInUseError as error:
+                if not has_told:
+                    say(f"trial {self.trial.number} waits: {error}")
+                has_told = True
+            time.sleep(_PAUSE)
+
+    def _should_prune(self, workdir: Path) -> bool:
+        """Whether the pruner ends the run."""
         self._report(workdir)
-        self.pruned = bool(patiently(self.row.should_prune))
-        return self.pruned or self.heart.is_lost
+        self.pruned = bool(guard(self.row.should_prune))
+        return self.pruned
 
     def _report(self, workdir: Path) -> None:
         """Tells the storage of the evaluations since the last time."""
@@ -128,7 +152,7 @@ class _Attempt:
                 continue
             until = found[1][(found[0] <= step) & np.isfinite(found[1])]
             if len(until):
-                patiently(lambda value=float(until[-1]), count=count: self.row.report(value, count))
+                guard(lambda value=float(until[-1]), count=count: self.row.report(value, count))
                 self.reported.add(count)
 
     def _columns(self, workdir: Path) -> tuple[np.ndarray, np.ndarray] | None:
@@ -144,13 +168,12 @@ class _Attempt:
 
     def _end(self, state: State, value: float | None, error: str = "") -> None:
         """Ends the trial, and fills TensorBoard's HParams view."""
-        metric = self.study.definition.metric
         for index in range(self.seeds):
             workdir = workdir_of(self.study.workdir, self.trial.number, index, self.seeds)
             if workdir.is_dir():
-                write_hparams(workdir, self.setting, metric, succeeded=value is not None)
+                write_hparams(workdir, self.setting, succeeded=value is not None)
         self.study.desk.finish(self.trial, state, value, error)
-        told = error if value is None else f"{metric} {value:.6g}"
+        told = error if value is None else f"{self.study.definition.metric} {value:.6g}"
         say(f"trial {self.trial.number}: {state}, {told}")
 
 
@@ -167,7 +190,7 @@ def _stop_if_all_fail(study: Study) -> None:
     Raises:
         SweepError: so many trials have failed and none has not.
     """
-    trials = study.desk.standing().trials
+    trials = study.desk.standing().final
     if len(trials) >= _HOPELESS and all(one.state is State.FAILED for one in trials):
         error = trials[-1].last.user_attrs.get(ERROR)
         raise SweepError(f"all of the first {len(trials)} trials failed, the last with: {error}")

@@ -5,12 +5,15 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
-STORAGES = ("sqlite", "postgresql")
+_PATH = f"{os.environ['PATH']}:/usr/sbin"
+STORAGES = ("sqlite", "postgresql", "mysql")
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +40,44 @@ def postgresql() -> Iterator[str]:
     finally:
         run([control, "--pgdata", data, "--mode=immediate", "stop"])
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[str]:
+    """The address of a MariaDB server that listens on a socket of its own."""
+    programs = {name: shutil.which(name, path=_PATH) for name in ("mariadb-install-db", "mariadbd")}
+    if None in programs.values():
+        pytest.skip("MariaDB is not installed (Debian's package mariadb-server)")
+    directory = Path(tempfile.mkdtemp(prefix="lstm_jax_mysql_"))
+    user = "mysql" if os.getuid() == 0 else None
+    if user:
+        shutil.chown(directory, user)
+    run = functools.partial(
+        subprocess.run, check=True, capture_output=True, cwd=directory, user=user
+    )
+    install, server = (str(path) for path in programs.values())
+    data, socket = f"--datadir={directory / 'data'}", directory / "socket"
+    run([install, "--no-defaults", data, "--auth-root-authentication-method=normal"])
+    options = ["--no-defaults", data, f"--socket={socket}", "--skip-networking"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen([server, *options], stdout=log, stderr=log, user=user)
+        try:
+            url = f"mysql+pymysql://root@localhost/test?unix_socket={socket}"
+            engine = sqlalchemy.create_engine(url.replace("/test?", "/?"))
+            limit = time.monotonic() + 60
+            while True:
+                try:
+                    with engine.connect() as connection:
+                        connection.execute(sqlalchemy.text("CREATE DATABASE IF NOT EXISTS test"))
+                    break
+                except sqlalchemy.exc.OperationalError:
+                    assert time.monotonic() < limit, (directory / "log").read_text()
+                    time.sleep(0.2)
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(directory)
 
 
 @pytest.fixture(params=STORAGES)

@@ -12,11 +12,12 @@ from optuna.trial import TrialState, create_trial
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.metrics_log import render
 from lstm_jax.sweeps import Choice, Integer, LogUniform, Sweep, SweepRun, Uniform
+from lstm_jax.sweeps.liveness import identity
 from lstm_jax.sweeps.results import SeedResult, TrialResult
 from lstm_jax.sweeps.search import optuna_space
 from lstm_jax.sweeps.storage import open_directory
 from lstm_jax.sweeps.study import Study, define, open_study
-from lstm_jax.sweeps.trials import METRICS, State, read_trials
+from lstm_jax.sweeps.trials import METRICS, OWNER, SEEN, STARTED, State, read_trials
 from lstm_jax.sweeps.worker import workdir_of
 from tests.runs import tiny
 
@@ -29,11 +30,21 @@ SPACE = {
 }
 
 
-def begin(workdir: Path, space: Mapping[str, Any] = SPACE, **options: Any) -> Study:
-    """A sweep without trials. Options are those of `Sweep`."""
+def begin(
+    workdir: Path,
+    space: Mapping[str, Any] = SPACE,
+    config: str = "configs/tiny.py",
+    changes: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Study:
+    """A sweep without trials, started by a program or, without a config, in Python.
+
+    Options are those of `Sweep`.
+    """
     sweep = Sweep(space=space, **({"trials": 1000} | options))
     location = open_directory(workdir, None, None)
-    definition = define(sweep, tiny("data/tiny"), "configs/tiny.py", {"epochs": "3"})
+    changes = {"epochs": "3"} if changes is None else changes
+    definition = define(sweep, tiny("data/tiny"), config, changes)
     return open_study(workdir, location, sweep, definition, heartbeat=60.0)
 
 
@@ -67,7 +78,7 @@ def add(
         state=TrialState.RUNNING,
         params=dict(values),
         distributions=distributions,
-        user_attrs={METRICS: noted},
+        user_attrs={METRICS: noted, OWNER: identity(60.0), STARTED: 1000.0, SEEN: 1060.0},
     )
     study.optuna.add_trial(row)
     trial = read_trials(study.desk.rows())[-1]

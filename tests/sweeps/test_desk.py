@@ -1,5 +1,6 @@
 """No two workers have the same trial, and none is lost, on each kind of database."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,16 +10,17 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState, create_trial
 
-from lstm_jax.sweeps import Sweep, Uniform, desk
+from lstm_jax.sweeps import Sweep, Uniform, desk, liveness
 from lstm_jax.sweeps.desk import Desk, LostTrialError
 from lstm_jax.sweeps.storage import Location, open_storage, patiently
 from lstm_jax.sweeps.study import Study, define, open_study
-from lstm_jax.sweeps.trials import SEEN, State, Trial, busy_seconds
+from lstm_jax.sweeps.trials import OWNER, SEEN, STARTED, State, Trial, busy_seconds
 from tests.runs import tiny
 
-_HEARTBEAT = 1.0
+_HEARTBEAT = 0.2
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def take(study: Study) -> Trial:
 def as_elsewhere(monkeypatch: pytest.MonkeyPatch, opened: Callable[..., Study]) -> Study:
     """A worker on another machine, which cannot look at the processes of this one."""
     with monkeypatch.context() as patch:
-        patch.setattr(desk, "_host", lambda: "elsewhere")
+        patch.setattr(liveness, "host", lambda: "elsewhere")
         return opened()
 
 
@@ -95,12 +97,17 @@ def test_values_and_seeds_that_are_done_go_along(open_desk: Callable[..., Study]
     study.desk.set(trial, "metrics", {"0": 2.5})
     distribution = optuna.distributions.FloatDistribution(0.0, 0.5)
     identifier = trial.last._trial_id
-    study.optuna._storage.set_trial_param(identifier, "task.dropout", 0.25, distribution)
+    storage = study.optuna._storage
+    storage.set_trial_param(identifier, "task.dropout", 0.25, distribution)
+    storage.set_trial_intermediate_value(identifier, 1, 3.0)
+    storage.set_trial_system_attr(identifier, "completed_rung_0", 3.0)
     study.desk.release(study.desk.standing().trials[0])
     again = take(open_desk())
     assert again.number == trial.number
     assert again.values == {"task.dropout": 0.25}
     assert again.metrics == {0: 2.5}
+    assert again.curve == {1: 3.0}
+    assert again.last.system_attrs["completed_rung_0"] == 3.0
     assert len(again.attempts) == 2
 
 
@@ -108,11 +115,11 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    started = desk._started(process.pid)
+    started = liveness.started(process.pid)
     assert started is not None
-    identity = {"host": desk._host(), "process": process.pid, "started": started}
+    identity = liveness.identity(_HEARTBEAT) | {"process": process.pid, "started": started}
     with monkeypatch.context() as patch:
-        patch.setattr(desk, "_identity", lambda: identity)
+        patch.setattr(desk, "identity", lambda heartbeat: identity)
         mine = take(open_desk())
     other = open_desk()
     other.desk.release_dead()
@@ -122,50 +129,51 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
     assert take(other).number == mine.number
 
 
-def test_a_number_that_another_process_has_by_now_is_dead() -> None:
-    identity = desk._identity()
-    assert not desk._is_dead({"owner": identity, SEEN: 0.0})
-    assert desk._is_dead({"owner": identity | {"started": "12"}, SEEN: time.time()})
-
-
 def test_a_silent_machine_loses_its_trial(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = as_elsewhere(monkeypatch, open_desk)
     trial = take(there)
     here = open_desk()
-    with there.desk.beat(trial, 0.2) as heart:
-        time.sleep(1.0)
-        here.desk.release_dead()
-        assert here.desk.standing().trials[0].state is State.RUNNING
-    limit = time.monotonic() + 30
-    while here.desk.standing().trials[0].state is State.RUNNING:
-        assert time.monotonic() < limit
-        time.sleep(0.5)
-        here.desk.release_dead()
+
+    def watch(seconds: float) -> bool:
+        """Whether it is taken for running all the time."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            here.desk.release_dead()
+            if here.desk.standing().running == []:
+                return False
+            time.sleep(_HEARTBEAT / 2)
+        return True
+
+    with there.desk.heartbeat(trial) as heartbeat:
+        assert watch(2 * liveness.GRACE * _HEARTBEAT)
+        assert not heartbeat.is_lost
+    assert not watch(60.0)
     again = take(here)
     assert again.number == trial.number
     # The first one was only suspended. What it says now does not count.
-    with pytest.raises(LostTrialError):
-        there.desk.sign(trial)
+    with there.desk.heartbeat(trial) as heartbeat:
+        limit = time.monotonic() + 30
+        while not heartbeat.is_lost:
+            assert time.monotonic() < limit
+            time.sleep(0.05)
     with pytest.raises(LostTrialError):
         there.desk.finish(trial, State.COMPLETE, 1.0)
     there.desk.release(trial)
     here.desk.finish(again, State.COMPLETE, 2.0)
     (found,) = here.desk.standing().trials
     assert (found.state, found.last.value) == (State.COMPLETE, 2.0)
-    assert not heart.is_lost
 
 
-def test_a_machine_that_died_before_its_first_sign_of_life_is_dead_in_the_end(
-    open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trial = take(as_elsewhere(monkeypatch, open_desk))
-    here = open_desk()
-    here.desk.release_dead()
-    assert here.desk.standing().trials[0].state is State.RUNNING
-    monkeypatch.setattr(desk, "_LOST", -1.0)
-    assert take(here).number == trial.number
+def test_what_nobody_took_is_left_out(open_desk: Callable[..., Study]) -> None:
+    study = open_desk(trials=1)
+    study.optuna.enqueue_trial({"task.dropout": 0.25})  # as optuna-dashboard does
+    trial = take(study)
+    assert trial.number == 0
+    study.desk.finish(trial, State.COMPLETE, 1.0)
+    assert study.desk.take() is None
+    assert [one.state for one in study.desk.standing().trials] == [State.COMPLETE]
 
 
 def test_two_that_go_on_from_the_same_attempt_agree_on_one(open_desk: Callable[..., Study]) -> None:
@@ -184,8 +192,8 @@ def test_a_trial_over_which_workers_keep_dying_fails(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = open_desk(trials=1)
-    gone = desk._identity() | {"started": "long ago"}
-    monkeypatch.setattr(desk, "_identity", lambda: gone)
+    gone = liveness.identity(_HEARTBEAT) | {"started": "long ago"}
+    monkeypatch.setattr(desk, "identity", lambda heartbeat: gone)
     for _ in range(desk._TRIES):
         assert take(open_desk(trials=1)).number == 0
     assert open_desk(trials=1).desk.take() is None
@@ -197,8 +205,8 @@ def test_a_trial_over_which_workers_keep_dying_fails(
 def test_a_trial_that_comes_further_each_time_does_not_fail(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = desk._identity() | {"started": "long ago"}
-    monkeypatch.setattr(desk, "_identity", lambda: gone)
+    gone = liveness.identity(_HEARTBEAT) | {"started": "long ago"}
+    monkeypatch.setattr(desk, "identity", lambda heartbeat: gone)
     for step in range(2 * desk._TRIES):
         study = open_desk(trials=1)
         study.desk.set(take(study), "step", f"0: {step}")
@@ -245,9 +253,8 @@ def test_each_end_is_final(state: State, told: TrialState, open_desk: Callable[.
 
 def test_hours_are_those_in_which_somebody_worked() -> None:
     def row(start: float, seen: float):
-        made = create_trial(state=TrialState.RUNNING, user_attrs={SEEN: start + seen})
-        made.datetime_start = type(made.datetime_start).fromtimestamp(start)
-        return made
+        noted = {OWNER: {}, STARTED: start, SEEN: start + seen}
+        return create_trial(state=TrialState.RUNNING, user_attrs=noted)
 
     # Two side by side, then nobody for a while, then one.
     rows = [row(1000.0, 50.0), row(1020.0, 60.0), row(5000.0, 10.0)]
@@ -263,7 +270,8 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
 
     def rows(self: Desk):
         if next(failures, False):
-            raise optuna.exceptions.StorageInternalError("gone")
+            lost = sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("gone"))
+            raise optuna.exceptions.StorageInternalError from lost
         return original(self)
 
     monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -271,8 +279,46 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
 
 
 def test_reading_changes_nothing(url: str | None, open_desk: Callable[..., Study], tmp_path: Path):
-    take(open_desk())
-    before = (tmp_path / "study.db").read_bytes() if url is None else b""
-    storage = open_storage(tmp_path, Location(url, str(tmp_path)))
-    assert len(storage.get_all_trials(storage.get_study_id_from_name(str(tmp_path)))) == 1
-    assert before == ((tmp_path / "study.db").read_bytes() if url is None else b"")
+    study = open_desk()
+    take(study)
+    rows, written = study.desk.rows(), (tmp_path / "study.db").stat() if url is None else None
+    storage = open_storage(tmp_path, Location(url, str(tmp_path)), reading=True)
+    assert storage.get_all_trials(storage.get_study_id_from_name(str(tmp_path))) == rows
+    assert study.desk.rows() == rows
+    assert written is None or (tmp_path / "study.db").stat().st_mtime_ns == written.st_mtime_ns
+
+
+def test_machines_that_begin_at_once_make_one_database(
+    open_desk: Callable[..., Study], url: str | None, tmp_path: Path
+) -> None:
+    if url is not None:  # a database without any table
+        name = f"at_once_{os.getpid()}"
+        engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+        url = sqlalchemy.make_url(url).set(database=name).render_as_string()
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lstm_jax.sweeps.storage import open_directory, open_storage\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read(1)\n"
+        f"location = open_directory({str(tmp_path / 'new')!r}, {url!r}, 'new')\n"
+        f"open_storage(Path({str(tmp_path / 'new')!r}), location, patience=60.0)\n"
+    )
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"x")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=300)
+        assert process.returncode == 0
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"sweep.json"} | ({"study.db"} if url is None else set())

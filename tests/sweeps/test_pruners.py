@@ -6,9 +6,10 @@ from typing import Any
 import optuna
 import pytest
 
-from lstm_jax.sweeps.search import pruner
+from lstm_jax.sweeps.pruners import evaluations, pruner
 from lstm_jax.sweeps.space import Uniform
 from lstm_jax.sweeps.sweep import Sweep
+from tests.runs import tiny
 
 Curve = Callable[[int], float]
 
@@ -108,3 +109,25 @@ def test_hyperband_finds_the_length_of_runs_out_if_it_is_not_known():
 
 def test_without_a_pruner_every_trial_comes_to_its_end():
     assert follow(make(), [level(1.0), level(9.0)], 5, "minimize") == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ({"steps": 12, "evaluate_every": 6}, 2),
+        ({"steps": 13, "evaluate_every": 6}, 3),
+        ({"steps": 5, "evaluate_every": 6}, 1),
+        ({"epochs": 3, "evaluate_every": None}, 3),
+        ({"epochs": 2.5, "evaluate_every": None}, 3),
+        ({"epochs": 0.5, "evaluate_every": None}, 1),
+        ({"epochs": 3, "evaluate_every": 6}, None),
+        ({"steps": 12, "evaluate_every": None}, None),
+    ],
+)
+def test_evaluations_of_a_run(lengths, expected):
+    experiment = tiny("here", **lengths)
+    assert evaluations(experiment) == expected
+    if expected is not None:
+        due = experiment.timetable(steps_per_epoch=8)
+        steps = range(1, due.total + 1)
+        assert sum(due.evaluation(step) or step == due.total for step in steps) == expected

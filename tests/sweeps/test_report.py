@@ -12,9 +12,9 @@ import subprocess
 import pytest
 
 from lstm_jax.cells import GRU, LSTM
-from lstm_jax.errors import StorageError
+from lstm_jax.errors import ConfigError, StorageError
 from lstm_jax.sweeps import LogUniform, load_sweep
-from lstm_jax.sweeps.report import describe, json_lines, write_report
+from lstm_jax.sweeps.report import describe, describe_comparison, json_lines, write_report
 from lstm_jax.sweeps.trials import State
 from tests.sweeps.studies import add, begin, invent
 from tests.test_files import largest_file
@@ -141,20 +141,20 @@ def test_the_page_tells_what_was_searched_and_what_was_best(sweep, page):
     assert rows["trial"] == ["2"]
     assert rows["nats_per_token"] == ["2.125"]
     assert rows["std"] == ["0.1768"]
-    assert rows["95% interval"] == ["2 to 2.25"]
+    assert rows["bootstrap interval"] == ["2 to 2.25"]
     assert rows["directory"] == [str(sweep.workdir / "trials" / "0002-seed0")]
     assert [CLIP, "none"] in Page(text).cells
     (command,) = re.findall("<pre>(.*)</pre>", text)
     assert html.unescape(command) == sweep.command(sweep.best())
-    told = f"trial 2 against trial 0: {sweep.compare(2, 0)}"
-    assert f"<p>{html.escape(told)}</p>" in text
+    assert f"<p>{html.escape(describe_comparison(sweep, 2, 0))}</p>" in text
+    assert rows["search"] == ["sampler tpe (seed 0, startup 10)"]
     shares = {cells[0]: cells[1] for cells in Page(text).cells if cells[1:] and "%" in cells[1]}
     assert shares == {name: f"{share:.1%}" for name, share in sweep.importances().items()}
 
 
 def test_the_page_ranks_all_trials(page):
     cells = Page(page.read_text()).cells
-    head = ["trial", "state", "nats_per_token", "std", "95% interval"]
+    head = ["trial", "state", "nats_per_token", "std", "bootstrap interval"]
     head += ["learning_rate", "clip_norm", "cell", "error"]
     table = cells[cells.index(head) + 1 :]
     assert [row[0] for row in table] == ["2", "0", "4", "5", "1", "3"]
@@ -243,21 +243,21 @@ def test_a_terminal_shows_the_trials_the_best_first(sweep):
     lines = text.splitlines()
     assert lines[0] == f"{sweep.workdir}: 4 complete, 1 diverged, 1 running"
     assert lines[2].split() == [
-        *("trial", "state", "nats_per_token", "std", "95%", "interval"),
+        *("trial", "state", "nats_per_token", "std", "bootstrap", "interval"),
         *("learning_rate", "clip_norm", "cell"),
     ]
     assert [line.split()[0] for line in lines[4:10]] == ["2", "0", "4", "5", "1", "3"]
     best = "2 complete 2.125 0.1768 2 to 2.25 0.3333 none GRU(hidden=4)"
     assert lines[4].split() == best.split()
-    assert "best: trial 2, nats_per_token 2.125, std 0.1768, 95% interval 2 to 2.25" in lines
+    assert "best: trial 2, nats_per_token 2.125, std 0.1768, bootstrap interval 2 to 2.25" in lines
     assert f"  {CLIP} = none" in lines
-    assert f"trial 2 against trial 0: {sweep.compare(2, 0)}" in lines
+    assert describe_comparison(sweep, 2, 0) in lines
     shares = dict(
         zip(["learning_rate", "cell"], map(sweep.importances().get, [RATE, CELL]), strict=True)
     )
-    (told,) = [line for line in lines if line.startswith("importance: ")]
+    (told,) = [line for line in lines if line.startswith("importance of 4 trials: ")]
     assert {f"{name} {share:.0%}" for name, share in shares.items()} == set(
-        told.removeprefix("importance: ").split(", ")
+        told.removeprefix("importance of 4 trials: ").split(", ")
     )
     assert all(len(line) <= 120 for line in lines[2:10])
 
@@ -300,6 +300,25 @@ def test_texts_with_brackets_and_colons_are_shown_as_they_are(empty):
 def test_a_sweep_that_has_only_begun_can_be_described(empty):
     assert describe(empty, 80) == f"{empty.workdir}: no trials yet\n"
     assert json_lines(empty) == ""
+
+
+def test_a_comparison_says_which_is_better(tmp_path):
+    for direction, better in (("min", 0), ("max", 1)):
+        options = {"metric": "validation/accuracy", "direction": direction}
+        study = begin(tmp_path / direction, {RATE: LogUniform(1e-3, 1.0)}, seeds=3, **options)
+        for metrics in ([1.0, 1.1, 0.9], [3.0, 3.1, 2.9], [3.0, 3.2, 2.7]):
+            add(study, {RATE: 0.1}, metrics)
+        add(study, {RATE: 0.1}, [9.0], State.PRUNED)
+        sweep = load_sweep(study.workdir)
+        for first, second in ((0, 1), (1, 0)):
+            told = describe_comparison(sweep, first, second)
+            assert told.startswith(f"trial {first} minus trial {second}, validation/accuracy: diff")
+            assert told.endswith(f"larger than the noise; trial {better} is better")
+        assert describe_comparison(sweep, 1, 2).endswith("not larger than the noise")
+        with pytest.raises(
+            ConfigError, match=r"two seeds of each trial, and trial 3, pruned, has 1$"
+        ):
+            describe_comparison(sweep, 3, 0)
 
 
 # ---- JSON lines ---------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
-from lstm_jax.sweeps.search import evaluations, optuna_space, pruner, sampler, suggest
+from lstm_jax.sweeps.pruners import pruner
+from lstm_jax.sweeps.search import optuna_space, sampler, suggest
 from lstm_jax.sweeps.space import (
     Choice,
     Distribution,
@@ -24,7 +25,6 @@ from lstm_jax.sweeps.space import (
     points,
 )
 from lstm_jax.sweeps.sweep import Sweep
-from tests.runs import tiny
 
 SPACE = {
     "rate": LogUniform(1e-4, 1.0),
@@ -276,25 +276,3 @@ def test_tpe_draws_together_what_comes_together():
     trial, _ = ask(sweep, study, 12)
     # All that is not a matter of course, what only some objects have among it.
     assert trial.relative_params.keys() == SPACE.keys() - {"single"}
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [
-        ({"steps": 12, "evaluate_every": 6}, 2),
-        ({"steps": 13, "evaluate_every": 6}, 3),
-        ({"steps": 5, "evaluate_every": 6}, 1),
-        ({"epochs": 3, "evaluate_every": None}, 3),
-        ({"epochs": 2.5, "evaluate_every": None}, 3),
-        ({"epochs": 0.5, "evaluate_every": None}, 1),
-        ({"epochs": 3, "evaluate_every": 6}, None),
-        ({"steps": 12, "evaluate_every": None}, None),
-    ],
-)
-def test_evaluations_of_a_run(lengths, expected):
-    experiment = tiny("here", **lengths)
-    assert evaluations(experiment) == expected
-    if expected is not None:
-        due = experiment.timetable(steps_per_epoch=8)
-        steps = range(1, due.total + 1)
-        assert sum(due.evaluation(step) or step == due.total for step in steps) == expected

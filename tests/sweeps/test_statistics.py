@@ -38,6 +38,16 @@ def test_the_interval_is_that_of_the_percentile_bootstrap(count):
     assert (found.mean, found.std) == pytest.approx((values.mean(), values.std(ddof=1)))
 
 
+@pytest.mark.parametrize(("count", "coverage"), [(2, 0.50), (3, 0.75), (5, 0.84), (10, 0.90)])
+def test_the_interval_of_few_seeds_is_as_narrow_as_its_docstring_says(count, coverage):
+    random = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        low, high = summarize(random.normal(size=count).tolist()).interval
+        held.append(low <= 0 <= high)
+    assert np.mean(held) == pytest.approx(coverage, abs=0.05)
+
+
 def test_the_interval_follows_the_scale_and_is_the_same_every_time():
     values = [1.0, 1.5, 1.2, 1.9, 1.1]
     low, high = summarize(values).interval

@@ -1,6 +1,8 @@
 """What a sweep refuses before its first trial, its budget and its objective."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -9,6 +11,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.schedules import Decay, Plateau
 from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Space, Uniform
 from lstm_jax.sweeps.sweep import Sweep, check_space
+from tests.processes import ROOT
 from tests.runs import tiny, tiny_classifier
 
 RATE = {"optimizer.learning_rate": LogUniform(1e-3, 1.0)}
@@ -115,6 +118,14 @@ def test_a_space_that_does_not_fit_is_refused_in_one_line(space, message):
     assert "\n" not in str(told.value)
 
 
+def test_a_condition_on_one_of_very_many_values_is_believed():
+    space = {
+        "task.cell.hidden": Integer(1, 100_000),
+        "task.dropout": Uniform(0.0, 0.5, when={"task.cell.hidden": 77}),
+    }
+    check_space(tiny("here"), Space(space))
+
+
 def test_an_object_of_which_no_run_could_be_read_back_is_refused():
     @dataclasses.dataclass(frozen=True)
     class Local(LSTM):
@@ -149,6 +160,29 @@ def test_an_object_of_which_no_run_could_be_read_back_is_refused():
 def test_what_is_no_sweep_is_refused(fields, message):
     with pytest.raises(ConfigError, match=message):
         Sweep(space=RATE, **fields)
+
+
+def test_words_of_others_are_refused_in_a_sweep_file():
+    """In a process of its own: types are checked in every call of this one."""
+    code = """
+from lstm_jax.sweeps import Sweep
+fields = {"direction": "minimize", "sampler": "TPE", "pruner": "halving", "trials": 2.5}
+for name, value in fields.items():
+    try:
+        Sweep({"seed": [1, 2]}, **{name: value})
+    except ValueError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "direction: expected Literal['min', 'max'] | None, got 'minimize'",
+        "sampler: expected Literal['tpe', 'random', 'qmc', 'grid'], got 'TPE'",
+        "pruner: expected Literal['median', 'successive_halving', 'hyperband'] | None, "
+        "got 'halving'",
+        "trials: expected int | None, got 2.5",
+    ]
 
 
 @pytest.mark.parametrize(

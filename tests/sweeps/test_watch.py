@@ -41,15 +41,35 @@ def test_a_terminal_has_a_table(study: Study) -> None:
     watch._console = Console(file=printed, width=140)
     watch._console.print(watch._render(standing(study)))
     lines = printed.getvalue().splitlines()
-    assert lines[0].split()[:4] == ["trial", "learning_rate", "dropout", "cell"]
+    assert lines[1].split()[:4] == ["trial", "learning_rate", "dropout", "cell"]
     (best,) = [line for line in lines if "best so far" in line]
     assert best.split()[0] == "1"
     assert "2.25" in best
     assert any("running" in line for line in lines)
-    assert "3/10 trials done, 1 running" in lines[-1]
-    assert "best validation/nats_per_token 2.25 (trial 1)" in lines[-1]
-    assert "3 trials/h" in lines[-1]
-    assert "2:20:00 left" in lines[-1]  # seven trials of twenty minutes
+    assert "3/10 trials done, 1 running" in lines[0]
+    assert "best validation/nats_per_token 2.25 (trial 1)" in lines[0]
+    assert "3 trials/h" in lines[0]
+    assert "2:20:00 left" in lines[0]  # seven trials of twenty minutes
+
+
+def test_a_table_keeps_to_the_height_of_the_terminal(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(30):
+        add(study, _VALUES, 3.0)
+        add(study, _VALUES, state=State.RUNNING)
+    printed = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    watch = Watch(study)
+    watch._console = Console(file=printed, width=140, height=20, force_terminal=True)
+    watch._live.console = watch._console
+    with watch:
+        watch.show(standing(study, 99))
+        shown = printed.getvalue().splitlines()
+    assert 15 < len(shown) < 20
+    assert "33/99 trials done, 31 running" in shown[0]
+    assert "... and 18 more running" in shown[-1]
+    assert any("best so far" in line for line in shown)
 
 
 def test_elsewhere_each_end_is_a_line_told_once(

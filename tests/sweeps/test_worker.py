@@ -1,19 +1,26 @@
 """What a worker does with a trial: trains it, ends it early, or hands it back."""
 
+import dataclasses
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
 import lstm_jax
-from lstm_jax import checkpoints
+from lstm_jax import checkpoints, run_directory
+from lstm_jax.cells import LSTM
 from lstm_jax.errors import DataError, SweepError
 from lstm_jax.reporting import Reporter
 from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
+from lstm_jax.sweeps.desk import Desk
 from lstm_jax.sweeps.trials import State
 from tests.runs import assert_same_run, tiny
+from tests.sweeps.studies import add, begin
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +79,18 @@ def test_a_sweep_all_of_whose_trials_fail_stops(text: str, tmp_path: Path) -> No
     assert len(load_sweep(tmp_path / "sweep").trials) == 5
 
 
+def test_running_trials_of_others_do_not_keep_a_sweep_whose_trials_fail(tmp_path: Path) -> None:
+    study = begin(tmp_path / "sweep", {"keep": Integer(1, 9)})
+    for _ in range(5):
+        worker._stop_if_all_fail(study)
+        add(study, {"keep": 3}, state=State.FAILED, error="refused")
+    add(study, {"keep": 3}, state=State.RUNNING)
+    with pytest.raises(SweepError, match="all of the first 5 trials failed, the last with: refus"):
+        worker._stop_if_all_fail(study)
+    add(study, {"keep": 3}, 2.0)
+    worker._stop_if_all_fail(study)
+
+
 def test_what_every_trial_would_meet_stops_the_sweep(text: str, tmp_path: Path) -> None:
     sweep = Sweep({"keep": Integer(1, 9)}, trials=2)
     missing = tiny(tmp_path / "gone")
@@ -88,7 +107,7 @@ def test_what_every_trial_would_meet_stops_the_sweep(text: str, tmp_path: Path) 
 def test_a_signal_saves_the_run_and_hands_the_trial_back(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = worker._Attempt._should_stop
+    asked = worker._Attempt._should_prune
 
     def interrupted(self: Any, workdir: Path) -> bool:
         signal.raise_signal(signal.SIGTERM)
@@ -96,7 +115,7 @@ def test_a_signal_saves_the_run_and_hands_the_trial_back(
 
     sweep, experiment = grid("keep", 3), tiny(text)
     with monkeypatch.context() as patch:
-        patch.setattr(worker._Attempt, "_should_stop", interrupted)
+        patch.setattr(worker._Attempt, "_should_prune", interrupted)
         with pytest.raises(SystemExit):
             run_sweep(sweep, experiment, tmp_path / "sweep")
     (trial,) = load_sweep(tmp_path / "sweep").trials
@@ -106,6 +125,111 @@ def test_a_signal_saves_the_run_and_hands_the_trial_back(
     assert trial.state is State.COMPLETE
     lstm_jax.train(lstm_jax.override(experiment, {"keep": 3}), tmp_path / "run")
     assert_same_run(trial.workdir, tmp_path / "run")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_trial_that_another_worker_was_given_is_left_to_it(
+    seeds: int, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At an evaluation of the first seed, and in the second, where no pruner looks."""
+    taken, train = list[str](), worker.train
+
+    def robbed(experiment: Any, workdir: Path, should_stop: Callable[[], bool]) -> Any:
+        taken.append(workdir.name)
+        if len(taken) == seeds:
+            study = load_sweep(tmp_path / "sweep")._study
+            (row,) = [one for one in study.get_trials() if not one.state.is_finished()]
+            study._storage.set_trial_state_values(row._trial_id, TrialState.FAIL)
+            limit = time.monotonic() + 30
+            while seeds == 2 and not should_stop():  # the heartbeat notices
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+        return train(experiment, workdir, should_stop)
+
+    monkeypatch.setattr(worker, "train", robbed)
+    monkeypatch.setattr("lstm_jax.sweeps.local.HEARTBEAT", 0.1)
+    sweep = grid("keep", 3, seeds=seeds)
+    (trial,) = run_sweep(sweep, tiny(text, epochs=1), tmp_path / "sweep").trials
+    # This worker is the next one, too.
+    assert trial.state is State.COMPLETE
+    assert len(taken) == seeds + 1
+    assert taken[-1] == taken[-2]
+
+
+def test_a_directory_that_another_worker_has_not_left_yet_is_waited_for(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_PAUSE", 0.1)
+    experiment, train, waits = tiny(text, epochs=1), worker.train, list[float]()
+    left, held = threading.Event(), threading.Event()
+    seeded = lstm_jax.override(experiment, {"keep": 3})
+
+    def hold() -> None:
+        with run_directory.open_for_writing(tmp_path / "sweep" / "trials" / "0000", seeded):
+            held.set()
+            assert left.wait(60)
+
+    holder = threading.Thread(target=hold)
+
+    def counted(*given: Any) -> Any:
+        if not waits:
+            holder.start()
+            assert held.wait(60)
+        waits.append(time.monotonic())
+        if len(waits) == 3:
+            left.set()
+        return train(*given)
+
+    monkeypatch.setattr(worker, "train", counted)
+    (trial,) = run_sweep(grid("keep", 3), experiment, tmp_path / "sweep").trials
+    holder.join()
+    assert trial.state is State.COMPLETE
+    assert len(waits) >= 3
+
+
+def test_a_trial_whose_worker_dies_over_ending_it_stays_pruned(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = grid("optimizer.learning_rate", 0.05, 1e-6, pruner="median", startup=1, warmup=2)
+
+    finish = Desk.finish
+
+    def die(self: Any, trial: Any, state: State, *rest: Any) -> None:
+        if state is State.PRUNED:
+            raise KeyboardInterrupt
+        finish(self, trial, state, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(sweep, tiny(text), tmp_path / "sweep")
+    trials = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    assert [trial.state for trial in trials] == [State.COMPLETE, State.PRUNED]
+    assert list(trials[1].curve) == [1, 2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(LSTM):
+    """A cell of somebody's own package."""
+
+
+@pytest.mark.parametrize("where", ["experiment", "space"])
+def test_own_classes_need_no_word_of_trust_from_who_has_imported_them(
+    where: str, text: str, tmp_path: Path
+) -> None:
+    experiment = tiny(text, epochs=1)
+    if where == "experiment":
+        experiment = lstm_jax.override(experiment, {"task.cell": Own(hidden=3)})
+        sweep = run_sweep(grid("keep", 3), experiment, tmp_path / "sweep")
+    else:
+        sweep = run_sweep(grid("task.cell", Own(hidden=3)), experiment, tmp_path / "sweep")
+    assert isinstance(sweep.best().load().experiment.task.cell, Own)
+
+
+def test_a_seed_that_is_searched_is_that_of_the_run(text: str, tmp_path: Path) -> None:
+    (trial,) = run_sweep(grid("seed", 5), tiny(text, epochs=1), tmp_path / "sweep").trials
+    assert [run.seed for run in trial.runs] == [5]
+    assert trial.load(seed=5).experiment.seed == 5
 
 
 def test_seeds_that_are_done_are_not_trained_again(
@@ -137,9 +261,7 @@ def test_seeds_that_are_done_are_not_trained_again(
     assert low <= trial.metric <= high
 
 
-def test_hours_that_are_used_up_begin_no_trial(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hours_that_are_used_up_begin_no_other_trial(text: str, tmp_path: Path) -> None:
     sweep = Sweep({"keep": Integer(1, 9)}, hours=1e-6)
     found = run_sweep(sweep, tiny(text, epochs=1), tmp_path / "sweep")
     assert [trial.state for trial in found.trials] == [State.COMPLETE]
@@ -156,7 +278,9 @@ def attempt(text: str, tmp_path: Path) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize(("metric", "direction"), [("train/nats_per_token", "max")])
+@pytest.mark.parametrize(
+    ("metric", "direction"), [("train/nats_per_token", "max"), ("validation/perplexity", "min")]
+)
 def test_any_metric_in_either_direction(
     metric: str, direction: str, attempt: Callable[..., Any]
 ) -> None:

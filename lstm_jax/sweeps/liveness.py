@@ -1,0 +1,83 @@
+"""Which workers are alive."""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from lstm_jax.sweeps.trials import OWNER, SEEN
+
+GRACE = 6
+"""A worker that has been silent for so many heartbeats is dead."""
+
+
+class Liveness:
+    """Tells which attempts are those of dead workers.
+
+    Those of this machine are told by their processes. Those of other machines by their silence, on
+    the clock of this process and as far as the database answers it: machines do not agree on the
+    time, and while the database is away nobody can give a sign of life.
+    """
+
+    def __init__(self):
+        self._looked = time.monotonic()
+        self._seen: dict[int, float | None] = {}
+        self._silent: dict[int, float] = {}
+
+    def dead(self, rows: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The running ones of these rows, all of the sweep's, whose workers are dead."""
+        now = time.monotonic()
+        passed, self._looked = now - self._looked, now
+        running = [row for row in rows if row.state is TrialState.RUNNING]
+        return [row for row in running if OWNER in row.user_attrs and self._is_dead(row, passed)]
+
+    def _is_dead(self, row: FrozenTrial, passed: float) -> bool:
+        owner, seen = row.user_attrs[OWNER], row.user_attrs.get(SEEN)
+        if owner["host"] == host():
+            return started(owner["process"]) != owner["started"]
+        key, heartbeat = row._trial_id, owner["heartbeat"]
+        if key not in self._seen or self._seen[key] != seen:
+            self._seen[key], self._silent[key] = seen, 0.0
+        # Where this process, too, could not look for long, that says nothing of the worker.
+        self._silent[key] += min(passed, heartbeat)
+        return self._silent[key] > GRACE * heartbeat
+
+
+def identity(heartbeat: float) -> dict[str, Any]:
+    """What tells this process from all others, and how often it gives a sign of life (seconds)."""
+    process = os.getpid()
+    who = {"host": host(), "process": process, "started": started(process)}
+    return who | {"heartbeat": heartbeat}
+
+
+def host() -> str:
+    """This machine since it was started, or the container of it in which process numbers count."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return "/".join(parts)
+
+
+def started(process: int) -> str | None:
+    """What tells a process from a later one with its number; None if there is none."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+        fields = text.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
+    except OSError:
+        pass
+    if Path("/proc/self").exists():
+        return None
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"
