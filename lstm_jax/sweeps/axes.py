@@ -39,7 +39,7 @@ class Axis:
     texts: Sequence[str] = ()
     """Of choices, which lie at 0, 1, ..."""
     border: float = 1.06
-    """Beyond 0 ... 1, where that lies which is worse than all between `low` and `high`."""
+    """Where values beyond the worse end are marked, on the scale on which the axis is 0 ... 1."""
 
     @property
     def norm(self) -> Normalize:
@@ -95,15 +95,22 @@ def metric_axis(sweep: SweepRun, metrics: Iterable[float | None]) -> Axis:
     """
     values = np.array([*metrics], float)
     values = np.sort(values[np.abs(values) < HUGE])
-    is_log = values[0] > 1 / HUGE and values[-1] > _LOG_FROM * values[0]
-    sizes = (np.log(values) if is_log else values) * (1 if sweep.score.direction == "min" else -1)
+    sizes = (np.log(values) if _is_wide(values) else values) * (
+        1 if sweep.score.direction == "min" else -1
+    )
     lower, upper = np.percentile(sizes, [25, 75])
     if upper > lower:
         values = values[sizes <= upper + 3 * (upper - lower)]
-    is_log = values[0] > 1 / HUGE and values[-1] > _LOG_FROM * values[0]
     label = sweep.metric.replace("/", " ").replace("_", " ")
     border = 1.06 if sweep.score.direction == "min" else -0.06
-    return Axis(label, metric_of, float(values[0]), float(values[-1]), bool(is_log), border=border)
+    return Axis(
+        label, metric_of, float(values[0]), float(values[-1]), _is_wide(values), border=border
+    )
+
+
+def _is_wide(values: np.ndarray) -> bool:
+    """Whether ascending values are better shown by their logarithms."""
+    return bool(values[0] > 1 / HUGE and values[-1] > _LOG_FROM * values[0])
 
 
 def name_axes(sweep: SweepRun, trials: Sequence[TrialResult]) -> list[Axis]:

@@ -28,6 +28,14 @@ _MANY = 100
 class Sweep:
     """What `get_sweep()` of a file in `configs/sweeps/` returns.
 
+    >>> from lstm_jax.cells import GRU, LSTM
+    >>> from lstm_jax.sweeps import LogUniform, Sweep
+    >>> cells = [LSTM(hidden=64), GRU(hidden=64)]
+    >>> space = {"optimizer.learning_rate": LogUniform(1e-3, 1.0), "task.cell": cells}
+    >>> sweep = Sweep(space, trials=20)
+    >>> sweep.budget(), sweep.is_grid
+    (20, False)
+
     Raises:
         ConfigError: a number outside its range, no budget, or a grid that is not there.
     """

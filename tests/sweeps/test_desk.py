@@ -1,5 +1,6 @@
 """No two workers have the same trial, and none is lost, on each kind of database."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import sqlalchemy
 from optuna.trial import TrialState, create_trial
 
 from lstm_jax.sweeps import Sweep, Uniform, desk, liveness
-from lstm_jax.sweeps.desk import Desk, LostTrialError
+from lstm_jax.sweeps.desk import Desk, LostTrialError, guard
 from lstm_jax.sweeps.storage import Location, open_storage, patiently
 from lstm_jax.sweeps.study import Study, define, open_study
 from lstm_jax.sweeps.trials import OWNER, SEEN, STARTED, State, Trial, busy_seconds
@@ -89,6 +90,33 @@ def test_what_is_handed_back_is_taken_by_one(open_desk: Callable[..., Study]) ->
     for thread in threads:
         thread.join()
     assert sorted(taken) == list(range(9))
+
+
+def test_an_attempt_ends_once(open_desk: Callable[..., Study]) -> None:
+    studies = [open_desk() for _ in range(6)]
+    for _ in range(10):
+        trial, ended, barrier = take(studies[0]), list[int](), threading.Barrier(len(studies))
+
+        def end(index: int, trial: Trial, ended: list[int], barrier: threading.Barrier) -> None:
+            barrier.wait()
+            with contextlib.suppress(LostTrialError):
+                guard(
+                    lambda: studies[index].desk._storage.set_trial_state_values(
+                        trial.last._trial_id, TrialState.COMPLETE, [float(index)]
+                    )
+                )
+                ended.append(index)
+
+        threads = [
+            threading.Thread(target=end, args=(index, trial, ended, barrier))
+            for index in range(len(studies))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(ended) == 1
+        assert studies[0].desk.standing().trials[trial.number].last.value == ended[0]
 
 
 def test_values_and_seeds_that_are_done_go_along(open_desk: Callable[..., Study]) -> None:

@@ -8,12 +8,13 @@ import sys
 import pytest
 
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Uniform
 from lstm_jax.sweeps.study import Definition, _describe, define
 from lstm_jax.sweeps.sweep import Sweep
 from tests.processes import ROOT
 from tests.runs import tiny
+from tests.sweeps.studies import begin
 
 RATE = {"optimizer.learning_rate": LogUniform(1e-3, 1.0)}
 CELLS = [LSTM(hidden=3), GRU(hidden=4)]
@@ -114,3 +115,17 @@ def test_a_sweep_that_could_not_run_is_refused_when_it_is_defined(fields, change
 
 def test_the_last_seeds_that_there_are_may_be_used():
     define(Sweep(space=RATE, trials=1, seeds=2), tiny("here", seed=2**32 - 2))
+
+
+def test_a_grid_keeps_its_order(tmp_path):
+    """The number of a trial says its point: in another order points were run twice or never."""
+    grid = {"task.layers": [1, 2], "task.dropout": [0.0, 0.25]}
+    turned = dict(reversed(grid.items()))
+    begin(tmp_path / "grid", grid, sampler="grid")
+    begin(tmp_path / "grid", grid, sampler="grid")
+    with pytest.raises(SweepError, match=r"the order of the space was .* and is now"):
+        begin(tmp_path / "grid", turned, sampler="grid")
+    begin(tmp_path / "random", grid, sampler="random")
+    begin(tmp_path / "random", turned, sampler="tpe")
+    with pytest.raises(SweepError, match="is_grid was False and is now True"):
+        begin(tmp_path / "random", grid, sampler="grid")

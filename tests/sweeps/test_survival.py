@@ -18,11 +18,11 @@ _SPACE = "{'keep': Integer(4, 9)}"
 
 
 @pytest.mark.parametrize(
-    ("trials", "workers", "kills"),
-    [(6, 2, 3), pytest.param(200, 4, 30, marks=pytest.mark.slow)],
+    ("trials", "workers", "kills", "seconds"),
+    [(6, 2, 3, 2.0), pytest.param(200, 4, 30, 20.0, marks=pytest.mark.slow)],
 )
 def test_killed_workers_lose_nothing(
-    trials: int, workers: int, kills: int, text: str, tmp_path: Path
+    trials: int, workers: int, kills: int, seconds: float, text: str, tmp_path: Path
 ) -> None:
     flags = write_files(tmp_path, text, _SPACE, f"sampler='random', trials={trials}")
     chance = random.Random(trials)
@@ -30,7 +30,7 @@ def test_killed_workers_lose_nothing(
         killed, trials_made = 0, tmp_path / "sweep" / "trials"
         assert sweeping.wait_for(lambda: any(trials_made.glob("*/config.json")))
         while killed < kills and sweeping.process.poll() is None:
-            time.sleep(chance.uniform(0, workers))
+            time.sleep(chance.uniform(0, seconds))
             if found := sweeping.workers():
                 kill(chance.choice(found))
                 killed += 1
@@ -65,6 +65,27 @@ def test_a_killed_sweep_goes_on(text: str, tmp_path: Path) -> None:
         assert written_at(after[number].workdir) == written[number]
         assert after[number].metric == before[number].metric
         assert after[number].seconds == before[number].seconds
+
+
+def test_two_machines_share_a_database(postgresql: str, text: str, tmp_path: Path) -> None:
+    """Started at once, before there is any table; one of them is then lost with its worker."""
+    flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=6")
+    flags += [f"--storage={postgresql}", f"--study={tmp_path}", "--workers=1"]
+    workdir = tmp_path / "sweep"
+    with (
+        Sweeping(flags, tmp_path / "first") as first,
+        Sweeping(flags, tmp_path / "second") as second,
+    ):
+        assert first.wait_for(lambda: "trial 1: complete" in first.printed())
+        workers = second.workers()
+        kill(second.process.pid)
+        for worker in workers:
+            kill(worker)
+        assert first.end() == 0, first.printed()
+    assert workers
+    assert_whole(load_sweep(workdir), 6)
+    rows = load_sweep(workdir)._study.get_trials()
+    assert len({row.user_attrs["owner"]["process"] for row in rows}) >= 2
 
 
 def assert_whole(sweep: SweepRun, trials: int) -> None:
