@@ -9,22 +9,24 @@ turn and each in processes of its own:
                    are those between the start of its first trial and the end of its last
     one by one     one worker with all threads
     alone          the same runs in one process, without a sweep
-    swept          the same in one process, by a sweep
+    swept          the same in one process, by a sweep; and how much of it is not the training
 """
 
+import contextlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import _sweep
 from absl import app, flags
 
 import lstm_jax
-from lstm_jax.sweeps import load_sweep, run_sweep
+from lstm_jax.sweeps import load_sweep, run_sweep, worker
 from lstm_jax.sweeps.launch import cores
 from lstm_jax.sweeps.trials import busy_seconds
 
@@ -83,7 +85,9 @@ def _process(what: str) -> float:
     options = [f"--what={what}", f"--trials={_TRIALS.value}", f"--steps={_STEPS.value}"]
     command = [sys.executable, str(Path(__file__)), *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(done.stdout.splitlines()[-1])
+    *told, seconds = done.stdout.splitlines()
+    print("\n".join(told), flush=True)
+    return float(seconds)
 
 
 def _seconds_here(what: str) -> float:
@@ -92,12 +96,47 @@ def _seconds_here(what: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         if what == "swept":
+            training = _Stopwatch()
+            worker.train = training.around_train(worker.train)
             run_sweep(sweep, experiment, f"{folder}/sweep")
+            own = time.perf_counter() - start - training.seconds
+            print(f"    swept: {own:.1f} s of them outside the training", flush=True)
         else:
             for seed in range(_TRIALS.value):
                 changed = lstm_jax.override(experiment, {"seed": seed})
                 lstm_jax.train(changed, f"{folder}/{seed}")
         return time.perf_counter() - start
+
+
+class _Stopwatch:
+    """The seconds inside of trainings, without those in which they ask the sweep."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def around_train(self, train: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, timed."""
+
+        def timed(experiment: Any, workdir: Any, should_stop: Callable[[], bool]) -> Any:
+            with self._running(1):
+                return train(experiment, workdir, asked(should_stop))
+
+        def asked(should_stop: Callable[[], bool]) -> Callable[[], bool]:
+            def answer() -> bool:
+                with self._running(-1):
+                    return should_stop()
+
+            return answer
+
+        return timed
+
+    @contextlib.contextmanager
+    def _running(self, sign: int) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += sign * (time.perf_counter() - start)
 
 
 if __name__ == "__main__":
