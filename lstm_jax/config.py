@@ -227,10 +227,7 @@ def _find_class(path: Any, name: str, trust: tuple[str, ...]) -> type:
     module_name, class_name = match.groups()
     if not any(module_name == one or module_name.startswith(f"{one}.") for one in trust):
         package = module_name.partition(".")[0]
-        raise ConfigError(
-            f"{where}{path} is not trusted; if you trust it, say trust=[{package!r}], or "
-            f"--trust={package} to a program"
-        )
+        raise ConfigError(f"{where}{path} is not trusted; if you trust it, say trust=[{package!r}]")
     try:
         cls = getattr(importlib.import_module(module_name), class_name, None)
     except ImportError as error:

@@ -6,7 +6,7 @@ A character model with hidden size 64 and batch 16 is trained with several seeds
 turn and each in processes of its own:
 
     side by side   a worker for each core, each with one thread; beside the seconds of the command
-                   are those between the start of its first trial and the end of its last
+                   are those in which a worker was at work on a trial
     one by one     one worker with all threads
     alone          the same runs in one process, without a sweep
     swept          the same in one process, by a sweep; and how much of it is not the training

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lstm_jax.errors import SweepError
-from lstm_jax.sweeps.liveness import Liveness, identity
+from lstm_jax.sweeps.liveness import ATTEMPTS, Liveness, identity
 from lstm_jax.sweeps.storage import patiently
 from lstm_jax.sweeps.trials import (
     AFTER,
@@ -37,6 +38,13 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+# TPE passes over what fails. From what diverges it should learn.
+_TOLD = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.DIVERGED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
 _TRIES = 5
 """A trial fails when so many workers in a row have died over it without a checkpoint between."""
 
@@ -79,7 +87,7 @@ class Desk:
     def release_dead(self) -> None:
         """Ends the attempts of workers that died, so that others go on with their trials."""
         for row in self._liveness.dead(self.rows()):
-            self._end(row, TrialState.FAIL)
+            self._end(row)
 
     def take(self) -> Trial | None:
         """A trial for this worker: one that waits, else a new one; None where there is neither."""
@@ -111,25 +119,28 @@ class Desk:
         Raises:
             LostTrialError: it was given to another worker, whose end counts.
         """
-        if error:
-            self.set(trial, ERROR, error)
-        if state is not State.COMPLETE:
-            self.set(trial, VERDICT, str(state))
-        self.set(trial, SEEN, time.time())
-        # TPE passes over what fails. From what diverges it should learn.
-        told = {
-            State.COMPLETE: TrialState.COMPLETE,
-            State.FAILED: TrialState.FAIL,
-        }.get(state, TrialState.PRUNED)
-        values = [value] if value is not None and told is not TrialState.FAIL else None
-        guard(lambda: self._storage.set_trial_state_values(trial.last._trial_id, told, values))
+        try:
+            if error:
+                self.set(trial, ERROR, error)
+            if state is not State.COMPLETE:
+                self.set(trial, VERDICT, str(state))
+            self.set(trial, SEEN, time.time())
+            told = _TOLD[state]
+            values = [value] if value is not None and told is not TrialState.FAIL else None
+            guard(lambda: self._storage.set_trial_state_values(trial.last._trial_id, told, values))
+        finally:
+            _forget(trial)
 
     def release(self, trial: Trial) -> None:
         """Hands a trial back: whoever comes next goes on with it."""
-        with contextlib.suppress(LostTrialError):
-            self.set(trial, LEFT, True)
-            self.set(trial, SEEN, time.time())
-        self._end(trial.last, TrialState.FAIL)
+        try:
+            with contextlib.suppress(LostTrialError):
+                self.set(trial, LEFT, True)
+                self.set(trial, SEEN, time.time())
+            row = patiently(lambda: self._storage.get_trial(trial.last._trial_id))
+            self._end(row)
+        finally:
+            _forget(trial)
 
     def heartbeat(self, trial: Trial) -> "Heartbeat":
         """Signs of life for a trial, given in a `with` block."""
@@ -140,8 +151,9 @@ class Desk:
 
     def _add(self, after: Trial | None) -> Trial | None:
         """Makes a row that is this worker's; None if another worker was faster."""
-        now = time.time()
-        attributes: dict[str, Any] = {OWNER: self._owner, STARTED: now, SEEN: now}
+        now, attempt = time.time(), secrets.token_hex(8)
+        owner = self._owner | {"attempt": attempt}
+        attributes: dict[str, Any] = {OWNER: owner, STARTED: now, SEEN: now}
         given: dict[str, Any] = {}
         if after is not None:
             last = after.last
@@ -152,12 +164,18 @@ class Desk:
             given["intermediate_values"] = last.intermediate_values
             given["system_attrs"] = last.system_attrs
         row = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **given)
-        trial_id = patiently(lambda: self._storage.create_new_trial(self._study._study_id, row))
-        for trial in read_trials(self.rows()):
-            if trial.last._trial_id == trial_id and self._counts(trial):
-                return trial
-        self._end(self._storage.get_trial(trial_id), TrialState.FAIL)
-        return None
+        ATTEMPTS.add(attempt)  # before others can see it
+        taken = None
+        try:
+            trial_id = patiently(lambda: self._storage.create_new_trial(self._study._study_id, row))
+            found = [one for one in read_trials(self.rows()) if one.last._trial_id == trial_id]
+            taken = found[0] if found and self._counts(found[0]) else None
+        finally:
+            if taken is None:
+                ATTEMPTS.discard(attempt)
+        if taken is None:
+            self.release_dead()
+        return taken
 
     def _give_up(self, trial: Trial) -> None:
         """Lets a trial fail over which one worker after another has died."""
@@ -165,7 +183,10 @@ class Desk:
             error = f"{_TRIES} workers in a row died over it: not enough memory, perhaps"
             self.finish(taken, State.FAILED, None, error)
 
-    def _end(self, row: FrozenTrial, state: TrialState) -> None:
+    def _end(self, row: FrozenTrial) -> None:
+        """Ends an attempt; one over whose trial there is a verdict as that says."""
+        verdict = row.user_attrs.get(VERDICT)
+        state = _TOLD[State(verdict)] if verdict else TrialState.FAIL
         with contextlib.suppress(UpdateFinishedTrialError):  # another process was faster
             patiently(lambda: self._storage.set_trial_state_values(row._trial_id, state))
 
@@ -221,6 +242,10 @@ class Heartbeat:
                 return
             except SweepError as error:
                 _log.warning("%s", error)
+
+
+def _forget(trial: Trial) -> None:
+    ATTEMPTS.discard(trial.last.user_attrs[OWNER].get("attempt", ""))
 
 
 def _is_hopeless(trial: Trial) -> bool:

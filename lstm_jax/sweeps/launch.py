@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from lstm_jax.errors import SweepError
+from lstm_jax.files import storage_error
 from lstm_jax.interruption import Interruption
 from lstm_jax.sweeps.liveness import host
 from lstm_jax.sweeps.study import Study
@@ -65,7 +66,10 @@ class _Crew:
         self.study, self.command, self.workers = study, list(command), workers
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.logs = study.workdir / "logs"
-        self.logs.mkdir(exist_ok=True)
+        try:
+            self.logs.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error(self.logs, error) from error
         threads = max(1, cores() // workers)
         self.environment = dict(os.environ) | {name: str(threads) for name in _THREADS}
         self.killed, self.done, self.looked = 0, 0, 0.0
@@ -83,7 +87,7 @@ class _Crew:
                     break
                 if self._has_work():
                     self._start()
-                elif not self.processes and not self.standing.running:
+                elif not self.processes and not self.standing.held:
                     break
                 time.sleep(_PAUSE)
             self._dismiss()

@@ -14,6 +14,10 @@ from lstm_jax.sweeps.trials import OWNER, SEEN
 
 GRACE = 6
 """A worker that has been silent for so many heartbeats is dead."""
+ATTEMPTS: set[str] = set()
+"""Those that this process is at work on."""
+_BLIND = 10.0
+"""Seconds without a look after which the silence of others is counted anew."""
 
 
 class Liveness:
@@ -39,12 +43,16 @@ class Liveness:
     def _is_dead(self, row: FrozenTrial, passed: float) -> bool:
         owner, seen = row.user_attrs[OWNER], row.user_attrs.get(SEEN)
         if owner["host"] == host():
-            return started(owner["process"]) != owner["started"]
+            is_mine = owner["process"] == os.getpid() and "attempt" in owner
+            is_left = is_mine and owner["attempt"] not in ATTEMPTS
+            return is_left or started(owner["process"]) != owner["started"]
         key, heartbeat = row._trial_id, owner["heartbeat"]
-        if key not in self._seen or self._seen[key] != seen:
-            self._seen[key], self._silent[key] = seen, 0.0
         # Where this process, too, could not look for long, that says nothing of the worker.
-        self._silent[key] += min(passed, heartbeat)
+        is_blind = passed > max(_BLIND, heartbeat)
+        if is_blind or key not in self._seen or self._seen[key] != seen:
+            self._seen[key], self._silent[key] = seen, 0.0
+        else:
+            self._silent[key] += passed
         return self._silent[key] > GRACE * heartbeat
 
 

@@ -39,7 +39,7 @@ def run_sweep(sweep: Sweep, experiment: Experiment, workdir: str | Path) -> Swee
     path = expand_user(workdir)
     study = open_study(path, open_directory(path, None, None), sweep, definition, HEARTBEAT)
     work(study)
-    while study.desk.standing().running:  # of a worker that may be dead: its silence tells
+    while study.desk.standing().held:  # by another process
         time.sleep(_PAUSE)
         work(study)
     return load_sweep(path, study.packages)

@@ -191,7 +191,10 @@ class SweepRun:
         with warnings.catch_warnings():
             # Optuna warns where a value of a choice occurs once; few trials tell little, we say.
             warnings.simplefilter("ignore", UserWarning)
-            return optuna.importance.get_param_importances(self._study, params=varied)
+            return patiently(
+                lambda: optuna.importance.get_param_importances(self._study, params=varied),
+                READING,
+            )
 
     def table(self) -> list[dict[str, Any]]:
         """One dict for each trial, as `pandas.DataFrame` takes them: number, state, metric, ...
@@ -211,7 +214,7 @@ class SweepRun:
     @property
     def searches(self) -> list[str]:
         """How it was searched: samplers and pruners, one after another where they were changed."""
-        return self._study.user_attrs.get(SEARCHES, [])
+        return patiently(lambda: self._study.user_attrs, READING).get(SEARCHES, [])
 
     def command(self, trial: TrialResult, workdir: str = "runs/best") -> str:
         """What trains the setting of a trial once more.

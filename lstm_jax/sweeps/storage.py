@@ -66,23 +66,22 @@ def open_directory(workdir: str | Path, url: str | None, study: str | None) -> L
         names = {child.name for child in path.iterdir()}
     except OSError as error:
         raise RunDirectoryError(f"{path} cannot hold a sweep: {error.strerror}") from error
-    if LOCATION in names:
-        saved = read_location(path)
-        asked = Location(url or saved.url, study or saved.study)
-        if asked != saved:
+    if LOCATION not in names:
+        if any(not name.startswith(f".{LOCATION}.") for name in names):
             raise RunDirectoryError(
-                f"{path} is the sweep {saved.study!r} in {hidden(saved.url)}; leave out --storage "
-                "and --study, or choose another directory"
+                f"{path} is not empty and not a sweep (it has no {LOCATION}): choose another "
+                "directory"
             )
-        return saved
-    if any(not name.startswith(f".{LOCATION}.") for name in names):
+        content = json.dumps(given._asdict(), indent=2) + "\n"
+        write_atomically(path / LOCATION, content.encode(), is_shared=True)
+    saved = read_location(path)
+    asked = Location(url or saved.url, study or saved.study)
+    if asked != saved:
         raise RunDirectoryError(
-            f"{path} is not empty and not a sweep (it has no {LOCATION}): choose another directory"
+            f"{path} is the sweep {saved.study!r} in {hidden(saved.url)}; leave out --storage "
+            "and --study, or choose another directory"
         )
-    content = json.dumps(given._asdict(), indent=2) + "\n"
-    # Of several machines that begin at once all write the same, or the database tells them apart.
-    write_atomically(path / LOCATION, content.encode(), is_shared=True)
-    return given
+    return saved
 
 
 def read_location(workdir: str | Path) -> Location:
@@ -167,11 +166,11 @@ def patiently(action: Callable[[], T], outage: float = OUTAGE) -> T:
             if pause > _QUIET:
                 _log.warning("%s; trying again", message)
         time.sleep(pause)
-        pause = min(2 * pause, 30.0)
+        pause = min(2 * pause, 5.0)  # shorter than any silence after which a worker is dead
 
 
 def _read_url(text: str) -> str:
-    """An address with `$VARIABLE` replaced, in which a password may hold any character.
+    """An address with `$VARIABLE` replaced, in whose password that may hold any character.
 
     Raises:
         SweepError: it cannot be read as an address.
@@ -188,7 +187,11 @@ def _read_url(text: str) -> str:
             ) from None
     parts = {name: getattr(url, name) for name in ("username", "password", "host", "database")}
     expanded = {name: os.path.expandvars(part) for name, part in parts.items() if part}
-    return url.set(**expanded).render_as_string(hide_password=False)
+    query = {
+        name: os.path.expandvars(value) if isinstance(value, str) else value
+        for name, value in url.query.items()
+    }
+    return url.set(**expanded, query=query).render_as_string(hide_password=False)
 
 
 def _make_atomic(storage: RDBStorage) -> None:

@@ -64,7 +64,6 @@ class Study:
     definition: Definition
     space: Space
     points: list[Setting] | None
-    budget: int | None
     optuna: optuna.Study
     desk: Desk
 
@@ -128,21 +127,21 @@ def open_study(
             direction="minimize" if definition.direction == "min" else "maximize",
             load_if_exists=True,
             pruner=pruner(sweep, evaluations(definition.experiment)),
-        )
+        ),
+        patience,
     )
-    attributes = patiently(lambda: study.user_attrs)
-    saved = attributes.get(_DEFINITION)
-    if saved is None:
-        patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()))
-    else:
-        _compare(saved, definition, f"the sweep {location.study!r} in {hidden(location.url)}")
+    attributes = patiently(lambda: study.user_attrs, patience)
+    if _DEFINITION not in attributes:
+        patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()), patience)
+        attributes = patiently(lambda: study.user_attrs, patience)  # another may have been faster
+    name = f"the sweep {location.study!r} in {hidden(location.url)}"
+    _compare(attributes[_DEFINITION], definition, name)
     searches = attributes.get(SEARCHES, [])
     if (search := _describe_search(sweep)) not in searches:
-        patiently(lambda: study.set_user_attr(SEARCHES, [*searches, search]))
-    budget = sweep.budget()
-    desk = Desk(study, storage, budget, sweep.hours, heartbeat)
+        patiently(lambda: study.set_user_attr(SEARCHES, [*searches, search]), patience)
+    desk = Desk(study, storage, sweep.budget(), sweep.hours, heartbeat)
     space, points = sweep.searched(), sweep.grid_points()
-    return Study(workdir, sweep, definition, space, points, budget, study, desk)
+    return Study(workdir, sweep, definition, space, points, study, desk)
 
 
 def load_study(
@@ -158,7 +157,8 @@ def load_study(
     name = location.study
     try:
         study = patiently(lambda: optuna.load_study(study_name=name, storage=storage), READING)
-        return Definition.from_json(study.user_attrs[_DEFINITION], trust), study
+        attributes = patiently(lambda: study.user_attrs, READING)
+        return Definition.from_json(attributes[_DEFINITION], trust), study
     except KeyError:
         raise SweepError(
             f"{hidden(location.url)} holds no sweep {location.study!r}: it has not begun"

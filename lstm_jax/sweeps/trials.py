@@ -157,6 +157,11 @@ class Standing:
         return [trial for trial in self.trials if trial.state is State.RUNNING]
 
     @property
+    def held(self) -> list[Trial]:
+        """Those whose last attempt has not ended, be it that there is a verdict already."""
+        return [trial for trial in self.trials if trial.last.state is TrialState.RUNNING]
+
+    @property
     def waiting(self) -> list[Trial]:
         """Those that the next workers go on with."""
         waiting = [trial for trial in self.trials if trial.state is State.WAITING]

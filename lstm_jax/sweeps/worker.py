@@ -12,6 +12,7 @@ from lstm_jax import checkpoints
 from lstm_jax.config import override
 from lstm_jax.errors import ConfigError, NonFiniteError, RunDirectoryInUseError, SweepError
 from lstm_jax.experiment import Experiment
+from lstm_jax.interruption import Interruption
 from lstm_jax.reporting import say
 from lstm_jax.run_directory import CHECKPOINTS, read_metrics
 from lstm_jax.runner import train
@@ -50,7 +51,8 @@ def work(study: Study) -> None:
         except LostTrialError as lost:
             say(f"trial {trial.number}: {lost}")
         except BaseException:
-            study.desk.release(trial)
+            with Interruption():  # another signal waits
+                study.desk.release(trial)
             raise
         _stop_if_all_fail(study)
 
@@ -89,8 +91,6 @@ class _Attempt:
                     if value is None:
                         raise NonFiniteError(f"{self.study.definition.metric} was never finite")
                     done[seed] = value
-                    if self.pruned:  # first, or whoever goes on from here took it for complete
-                        self.study.desk.set(self.trial, VERDICT, str(State.PRUNED))
                     noted = {str(one): value for one, value in done.items()}
                     self.study.desk.set(self.trial, METRICS, noted)
                 if self.pruned:
@@ -141,6 +141,8 @@ class _Attempt:
         """Whether the pruner ends the run."""
         self._report(workdir)
         self.pruned = bool(guard(self.row.should_prune))
+        if self.pruned:  # at once: asked again, a pruner may answer otherwise
+            self.study.desk.set(self.trial, VERDICT, str(State.PRUNED))
         return self.pruned
 
     def _report(self, workdir: Path) -> None:
