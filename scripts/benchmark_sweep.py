@@ -26,8 +26,10 @@ import _sweep
 from absl import app, flags
 
 import lstm_jax
-from lstm_jax.sweeps import load_sweep, run_sweep, worker
+from lstm_jax.sweeps import run_sweep, worker
 from lstm_jax.sweeps.launch import cores
+from lstm_jax.sweeps.storage import read_location
+from lstm_jax.sweeps.study import load_study
 from lstm_jax.sweeps.trials import busy_seconds
 
 _TRIALS = flags.DEFINE_integer("trials", 4, "Trials of each measurement.", lower_bound=1)
@@ -75,7 +77,9 @@ def _launch(workers: int) -> float:
         seconds = time.perf_counter() - start
         if done.returncode:
             raise SystemExit(done.stdout)
-        busy = busy_seconds(load_sweep(f"{folder}/sweep")._study.get_trials())
+        workdir = Path(folder, "sweep")
+        _, study = load_study(workdir, read_location(workdir))
+        busy = busy_seconds(study.get_trials())
         print(f"    {workers} workers: at work for {busy:.1f} s", flush=True)
         return seconds
 

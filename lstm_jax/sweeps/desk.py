@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lstm_jax.errors import SweepError
-from lstm_jax.sweeps.liveness import ATTEMPTS, Liveness, identity
+from lstm_jax.sweeps.liveness import Liveness, begin_attempt, end_attempt
 from lstm_jax.sweeps.storage import patiently
 from lstm_jax.sweeps.trials import (
     AFTER,
@@ -71,7 +70,6 @@ class Desk:
         """
         self._study, self._storage = study, storage
         self._budget, self._hours, self._heartbeat = budget, hours, heartbeat
-        self._owner = identity(heartbeat)
         self._liveness = Liveness()
 
     def rows(self) -> list[FrozenTrial]:
@@ -100,7 +98,7 @@ class Desk:
                 self._give_up(waiting)
             elif taken := self._add(waiting):
                 return taken
-        while self.standing().may_begin():
+        while self.standing().may_begin:
             if taken := self._add(None):
                 return taken
         return None
@@ -129,7 +127,7 @@ class Desk:
             values = [value] if value is not None and told is not TrialState.FAIL else None
             guard(lambda: self._storage.set_trial_state_values(trial.last._trial_id, told, values))
         finally:
-            _forget(trial)
+            end_attempt(trial.last.user_attrs[OWNER])
 
     def release(self, trial: Trial) -> None:
         """Hands a trial back: whoever comes next goes on with it."""
@@ -140,7 +138,7 @@ class Desk:
             row = patiently(lambda: self._storage.get_trial(trial.last._trial_id))
             self._end(row)
         finally:
-            _forget(trial)
+            end_attempt(trial.last.user_attrs[OWNER])
 
     def heartbeat(self, trial: Trial) -> "Heartbeat":
         """Signs of life for a trial, given in a `with` block."""
@@ -151,8 +149,7 @@ class Desk:
 
     def _add(self, after: Trial | None) -> Trial | None:
         """Makes a row that is this worker's; None if another worker was faster."""
-        now, attempt = time.time(), secrets.token_hex(8)
-        owner = self._owner | {"attempt": attempt}
+        now, owner = time.time(), begin_attempt(self._heartbeat)
         attributes: dict[str, Any] = {OWNER: owner, STARTED: now, SEEN: now}
         given: dict[str, Any] = {}
         if after is not None:
@@ -164,7 +161,6 @@ class Desk:
             given["intermediate_values"] = last.intermediate_values
             given["system_attrs"] = last.system_attrs
         row = create_trial(state=TrialState.RUNNING, user_attrs=attributes, **given)
-        ATTEMPTS.add(attempt)  # before others can see it
         taken = None
         try:
             trial_id = patiently(lambda: self._storage.create_new_trial(self._study._study_id, row))
@@ -172,7 +168,7 @@ class Desk:
             taken = found[0] if found and self._counts(found[0]) else None
         finally:
             if taken is None:
-                ATTEMPTS.discard(attempt)
+                end_attempt(owner)
         if taken is None:
             self.release_dead()
         return taken
@@ -242,10 +238,6 @@ class Heartbeat:
                 return
             except SweepError as error:
                 _log.warning("%s", error)
-
-
-def _forget(trial: Trial) -> None:
-    ATTEMPTS.discard(trial.last.user_attrs[OWNER].get("attempt", ""))
 
 
 def _is_hopeless(trial: Trial) -> bool:

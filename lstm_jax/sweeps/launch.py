@@ -112,7 +112,11 @@ class _Crew:
         for place in range(self.workers):
             if place not in self.processes and self._has_work():
                 log = self.logs / f"{socket.gethostname()}-{place}.log"
-                with log.open("ab") as file:
+                try:
+                    file = log.open("ab")
+                except OSError as error:
+                    raise storage_error(log, error) from error
+                with file:
                     self.processes[place] = subprocess.Popen(
                         self.command,
                         stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from lstm_jax.sweeps.trials import OWNER, SEEN
 
 GRACE = 6
 """A worker that has been silent for so many heartbeats is dead."""
-ATTEMPTS: set[str] = set()
+_ATTEMPTS: set[str] = set()
 """Those that this process is at work on."""
 _BLIND = 10.0
 """Seconds without a look after which the silence of others is counted anew."""
@@ -43,8 +44,7 @@ class Liveness:
     def _is_dead(self, row: FrozenTrial, passed: float) -> bool:
         owner, seen = row.user_attrs[OWNER], row.user_attrs.get(SEEN)
         if owner["host"] == host():
-            is_mine = owner["process"] == os.getpid() and "attempt" in owner
-            is_left = is_mine and owner["attempt"] not in ATTEMPTS
+            is_left = owner["process"] == os.getpid() and owner["attempt"] not in _ATTEMPTS
             return is_left or started(owner["process"]) != owner["started"]
         key, heartbeat = row._trial_id, owner["heartbeat"]
         # Where this process, too, could not look for long, that says nothing of the worker.
@@ -56,11 +56,21 @@ class Liveness:
         return self._silent[key] > GRACE * heartbeat
 
 
-def identity(heartbeat: float) -> dict[str, Any]:
-    """What tells this process from all others, and how often it gives a sign of life (seconds)."""
-    process = os.getpid()
+def begin_attempt(heartbeat: float) -> dict[str, Any]:
+    """The owner of a new attempt: what tells this process, and its attempt, from all others.
+
+    Args:
+        heartbeat: seconds between its signs of life.
+    """
+    process, attempt = os.getpid(), secrets.token_hex(8)
+    _ATTEMPTS.add(attempt)
     who = {"host": host(), "process": process, "started": started(process)}
-    return who | {"heartbeat": heartbeat}
+    return who | {"attempt": attempt, "heartbeat": heartbeat}
+
+
+def end_attempt(owner: dict[str, Any]) -> None:
+    """Nobody works on an attempt any more, whatever its row says."""
+    _ATTEMPTS.discard(owner["attempt"])
 
 
 def host() -> str:

@@ -12,6 +12,7 @@ from lstm_jax.sweeps.sweep import Sweep
 from lstm_jax.sweeps.worker import work
 
 _PAUSE = 1.0
+"""Seconds between two looks at trials that another process has."""
 HEARTBEAT = 10.0
 """Seconds between signs of life, where nobody says otherwise."""
 

@@ -23,7 +23,7 @@ AFTER = "after"
 FIRST = "first"
 """The number of the trial's first row, where it is not the row itself."""
 OWNER = "owner"
-"""The worker: see `liveness.identity`. A row without one was not made by a worker, and is left
+"""The worker: see `liveness.begin_attempt`. A row without one was not made by a worker, and is left
 out."""
 STARTED = "started"
 """When it was made, in seconds since 1970 by the clock of its worker's machine."""
@@ -167,13 +167,16 @@ class Standing:
         waiting = [trial for trial in self.trials if trial.state is State.WAITING]
         return [one for one in waiting if self.budget is None or one.number < self.budget]
 
-    def is_open(self, starting: int = 0) -> bool:
-        """Whether there is a trial for one more worker, when so many have none yet."""
-        return len(self.waiting) > starting or self.may_begin(starting - len(self.waiting))
+    @property
+    def may_begin(self) -> bool:
+        """Whether the budget holds another trial."""
+        return self.budget is None or len(self.trials) < self.budget
 
-    def may_begin(self, others: int = 0) -> bool:
-        """Whether the budget holds another trial, beside so many that others will begin."""
-        return self.budget is None or len(self.trials) + others < self.budget
+    def is_open(self, starting: int) -> bool:
+        """Whether there is a trial for one more worker, when so many have none yet."""
+        if self.budget is None:
+            return True
+        return len(self.waiting) + max(0, self.budget - len(self.trials)) > starting
 
 
 def read_trials(rows: Sequence[FrozenTrial]) -> list[Trial]:

@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.metrics_log import render
 from lstm_jax.sweeps import Choice, Integer, LogUniform, Sweep, SweepRun, Uniform
-from lstm_jax.sweeps.liveness import identity
+from lstm_jax.sweeps.liveness import begin_attempt
 from lstm_jax.sweeps.results import SeedResult, TrialResult
 from lstm_jax.sweeps.search import optuna_space
 from lstm_jax.sweeps.storage import open_directory
@@ -78,7 +78,7 @@ def add(
         state=TrialState.RUNNING,
         params=dict(values),
         distributions=distributions,
-        user_attrs={METRICS: noted, OWNER: identity(60.0), STARTED: 1000.0, SEEN: 1060.0},
+        user_attrs={METRICS: noted, OWNER: begin_attempt(60.0), STARTED: 1000.0, SEEN: 1060.0},
     )
     study.optuna.add_trial(row)
     trial = read_trials(study.desk.rows())[-1]

@@ -1,7 +1,6 @@
 """No two workers have the same trial, and none is lost, on each kind of database."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -11,14 +10,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-import sqlalchemy
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lstm_jax.sweeps import Sweep, Uniform, desk, liveness
 from lstm_jax.sweeps.desk import Desk, LostTrialError, guard
-from lstm_jax.sweeps.storage import Location, open_storage, patiently
+from lstm_jax.sweeps.storage import Location, open_storage
 from lstm_jax.sweeps.study import Study, define, open_study
-from lstm_jax.sweeps.trials import OWNER, SEEN, STARTED, State, Trial, busy_seconds
+from lstm_jax.sweeps.trials import OWNER, SEEN, STARTED, VERDICT, State, Trial, busy_seconds
 from tests.runs import tiny
 
 _HEARTBEAT = 0.2
@@ -43,11 +41,11 @@ def take(study: Study) -> Trial:
     return trial
 
 
-def as_elsewhere(monkeypatch: pytest.MonkeyPatch, opened: Callable[..., Study]) -> Study:
-    """A worker on another machine, which cannot look at the processes of this one."""
+def take_elsewhere(monkeypatch: pytest.MonkeyPatch, study: Study) -> Trial:
+    """A trial for a worker on another machine, which cannot look at the processes of this one."""
     with monkeypatch.context() as patch:
         patch.setattr(liveness, "host", lambda: "elsewhere")
-        return opened()
+        return take(study)
 
 
 def test_many_workers_share_a_budget(open_desk: Callable[..., Study]) -> None:
@@ -145,9 +143,9 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     started = liveness.started(process.pid)
     assert started is not None
-    identity = liveness.identity(_HEARTBEAT) | {"process": process.pid, "started": started}
+    owner = liveness.begin_attempt(_HEARTBEAT) | {"process": process.pid, "started": started}
     with monkeypatch.context() as patch:
-        patch.setattr(desk, "identity", lambda heartbeat: identity)
+        patch.setattr(desk, "begin_attempt", lambda heartbeat: owner)
         mine = take(open_desk())
     other = open_desk()
     other.desk.release_dead()
@@ -160,9 +158,8 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
 def test_a_silent_machine_loses_its_trial(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = as_elsewhere(monkeypatch, open_desk)
-    trial = take(there)
-    here = open_desk()
+    there, here = open_desk(), open_desk()
+    trial = take_elsewhere(monkeypatch, there)
 
     def watch(seconds: float) -> bool:
         """Whether it is taken for running all the time."""
@@ -204,6 +201,45 @@ def test_what_nobody_took_is_left_out(open_desk: Callable[..., Study]) -> None:
     assert [one.state for one in study.desk.standing().trials] == [State.COMPLETE]
 
 
+def test_a_worker_that_was_interrupted_over_taking_a_trial_does_not_keep_it(
+    open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process may live on: a notebook would wait for itself."""
+    study = open_desk(trials=1)
+    rows, asked = Desk.rows, list[int]()
+
+    def interrupted(self: Desk) -> list[FrozenTrial]:
+        found = rows(self)
+        if found and not asked:
+            asked.append(1)
+            raise KeyboardInterrupt
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "rows", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.desk.take()
+    assert take(open_desk(trials=1)).number == 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"), [(State.PRUNED, TrialState.PRUNED), (State.FAILED, TrialState.FAIL)]
+)
+def test_a_worker_that_dies_after_its_verdict_leaves_no_row_running(
+    verdict: State, told: TrialState, open_desk: Callable[..., Study]
+) -> None:
+    study = open_desk(trials=1)
+    trial = take(study)
+    study.desk.set(trial, VERDICT, str(verdict))
+    standing = study.desk.standing()
+    assert (len(standing.held), standing.running) == (1, [])
+    liveness.end_attempt(trial.last.user_attrs[OWNER])
+    study.desk.release_dead()
+    (found,) = study.desk.standing().trials
+    assert (found.state, found.last.state) == (verdict, told)
+    assert study.desk.take() is None
+
+
 def test_two_that_go_on_from_the_same_attempt_agree_on_one(open_desk: Callable[..., Study]) -> None:
     study, other = open_desk(), open_desk()
     trial = take(study)
@@ -220,8 +256,8 @@ def test_a_trial_over_which_workers_keep_dying_fails(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = open_desk(trials=1)
-    gone = liveness.identity(_HEARTBEAT) | {"started": "long ago"}
-    monkeypatch.setattr(desk, "identity", lambda heartbeat: gone)
+    gone = liveness.begin_attempt(_HEARTBEAT) | {"started": "long ago"}
+    monkeypatch.setattr(desk, "begin_attempt", lambda heartbeat: gone)
     for _ in range(desk._TRIES):
         assert take(open_desk(trials=1)).number == 0
     assert open_desk(trials=1).desk.take() is None
@@ -233,8 +269,8 @@ def test_a_trial_over_which_workers_keep_dying_fails(
 def test_a_trial_that_comes_further_each_time_does_not_fail(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = liveness.identity(_HEARTBEAT) | {"started": "long ago"}
-    monkeypatch.setattr(desk, "identity", lambda heartbeat: gone)
+    gone = liveness.begin_attempt(_HEARTBEAT) | {"started": "long ago"}
+    monkeypatch.setattr(desk, "begin_attempt", lambda heartbeat: gone)
     for step in range(2 * desk._TRIES):
         study = open_desk(trials=1)
         study.desk.set(take(study), "step", f"0: {step}")
@@ -289,23 +325,6 @@ def test_hours_are_those_in_which_somebody_worked() -> None:
     assert busy_seconds(rows) == pytest.approx(90.0)
 
 
-def test_a_database_that_is_away_for_a_moment_is_waited_for(
-    open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study = open_desk()
-    failures = iter([True, True, False])
-    original = Desk.rows
-
-    def rows(self: Desk):
-        if next(failures, False):
-            lost = sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("gone"))
-            raise optuna.exceptions.StorageInternalError from lost
-        return original(self)
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert patiently(lambda: rows(study.desk)) == []
-
-
 def test_reading_changes_nothing(url: str | None, open_desk: Callable[..., Study], tmp_path: Path):
     study = open_desk()
     take(study)
@@ -314,39 +333,3 @@ def test_reading_changes_nothing(url: str | None, open_desk: Callable[..., Study
     assert storage.get_all_trials(storage.get_study_id_from_name(str(tmp_path))) == rows
     assert study.desk.rows() == rows
     assert written is None or (tmp_path / "study.db").stat().st_mtime_ns == written.st_mtime_ns
-
-
-def test_machines_that_begin_at_once_make_one_database(
-    open_desk: Callable[..., Study], url: str | None, tmp_path: Path
-) -> None:
-    if url is not None:  # a database without any table
-        name = f"at_once_{os.getpid()}"
-        engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
-        url = sqlalchemy.make_url(url).set(database=name).render_as_string()
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from lstm_jax.sweeps.storage import open_directory, open_storage\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read(1)\n"
-        f"location = open_directory({str(tmp_path / 'new')!r}, {url!r}, 'new')\n"
-        f"open_storage(Path({str(tmp_path / 'new')!r}), location, patience=60.0)\n"
-    )
-    pipe = subprocess.PIPE
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(b"x")
-        process.stdin.flush()
-    for process in processes:
-        process.communicate(timeout=300)
-        assert process.returncode == 0
-    names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {"sweep.json"} | ({"study.db"} if url is None else set())

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lstm_jax.sweeps import liveness
-from lstm_jax.sweeps.liveness import GRACE, Liveness, identity, started
+from lstm_jax.sweeps.liveness import GRACE, Liveness, begin_attempt, end_attempt, started
 from lstm_jax.sweeps.trials import OWNER, SEEN
 
 
@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def row(seen: float, **owner: Any) -> FrozenTrial:
-    attributes = {OWNER: identity(10.0) | owner, SEEN: seen}
+    attributes = {OWNER: begin_attempt(10.0) | owner, SEEN: seen}
     made = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
     made._trial_id = 7
     return made
@@ -81,6 +81,12 @@ def test_a_machine_that_was_started_again_is_another(monkeypatch: pytest.MonkeyP
 def test_rows_that_no_worker_made_and_that_have_ended_are_not_dead() -> None:
     waiting = create_trial(state=TrialState.WAITING)
     ended = create_trial(
-        state=TrialState.FAIL, user_attrs={OWNER: identity(1.0) | {"started": "1"}}
+        state=TrialState.FAIL, user_attrs={OWNER: begin_attempt(1.0) | {"started": "1"}}
     )
     assert Liveness().dead([waiting, ended]) == []
+
+
+def test_what_this_process_has_left_is_dead_although_it_lives() -> None:
+    mine, other = row(0.0), row(0.0)
+    end_attempt(other.user_attrs[OWNER])
+    assert Liveness().dead([mine, other]) == [other]

@@ -1,8 +1,12 @@
 """Where trials are recorded: addresses, and directories that several machines make at once."""
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import optuna
 import pytest
 import sqlalchemy
 
@@ -32,6 +36,12 @@ def test_variables_in_an_address(
     url = sqlalchemy.make_url(storage._read_url(given))
     assert (url.username, url.password, url.host, url.port) == ("me", password, "host", port)
     assert url.database == "sweeps"
+
+
+def test_variables_in_the_options_of_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKETS", "/run/a b")
+    url = sqlalchemy.make_url(storage._read_url("postgresql+psycopg://me@/sweeps?host=$SOCKETS"))
+    assert url.query == {"host": "/run/a b"}
 
 
 @pytest.mark.parametrize(
@@ -85,3 +95,53 @@ def test_what_no_waiting_mends_is_told_at_once(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(SweepError, match="does not answer: file is not a database"):
         patiently(refused)
+
+
+def test_a_database_that_is_away_for_a_moment_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    lost = sqlalchemy.exc.OperationalError("SELECT 1", None, Exception("gone"))
+
+    def answer() -> str:
+        if len(pauses) < 2:
+            raise optuna.exceptions.StorageInternalError from lost
+        return "rows"
+
+    assert patiently(answer) == "rows"
+    assert pauses == [0.5, 1.0]
+
+
+def test_machines_that_begin_at_once_make_one_database(url: str | None, tmp_path: Path) -> None:
+    if url is not None:  # a database without any table
+        name = f"at_once_{os.getpid()}"
+        engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+        url = sqlalchemy.make_url(url).set(database=name).render_as_string()
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lstm_jax.sweeps.storage import open_directory, open_storage\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read(1)\n"
+        f"location = open_directory({str(tmp_path / 'new')!r}, {url!r}, 'new')\n"
+        f"open_storage(Path({str(tmp_path / 'new')!r}), location, patience=60.0)\n"
+    )
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"x")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=300)
+        assert process.returncode == 0
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"sweep.json"} | ({"study.db"} if url is None else set())

@@ -18,7 +18,7 @@ from lstm_jax.errors import DataError, SweepError
 from lstm_jax.reporting import Reporter
 from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
 from lstm_jax.sweeps.desk import Desk
-from lstm_jax.sweeps.trials import State
+from lstm_jax.sweeps.trials import LEFT, State
 from tests.runs import assert_same_run, tiny
 from tests.sweeps.studies import add, begin
 
@@ -206,6 +206,32 @@ def test_a_trial_whose_worker_dies_over_ending_it_stays_pruned(
     trials = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
     assert [trial.state for trial in trials] == [State.COMPLETE, State.PRUNED]
     assert list(trials[1].curve) == [1, 2]
+
+
+def test_a_second_signal_does_not_break_off_the_handing_back(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, before = Desk.set, signal.getsignal(signal.SIGTERM)
+
+    def signalled(self: Any, trial: Any, name: str, value: Any) -> None:
+        if name == LEFT:
+            signal.raise_signal(signal.SIGTERM)
+        note(self, trial, name, value)
+
+    def leave(*given: Any) -> None:
+        raise SystemExit(7)
+
+    monkeypatch.setattr(Desk, "set", signalled)
+    monkeypatch.setattr(worker, "train", leave)
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        with pytest.raises(SystemExit):
+            run_sweep(grid("keep", 3), tiny(text), tmp_path / "sweep")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (trial,) = load_sweep(tmp_path / "sweep")._study.get_trials()
+    assert trial.user_attrs[LEFT]
+    assert trial.state is TrialState.FAIL
 
 
 @dataclasses.dataclass(frozen=True)
