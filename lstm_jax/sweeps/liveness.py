@@ -45,7 +45,10 @@ class Liveness:
         owner, seen = row.user_attrs[OWNER], row.user_attrs.get(SEEN)
         if owner["host"] == host():
             is_left = owner["process"] == os.getpid() and owner["attempt"] not in _ATTEMPTS
-            return is_left or started(owner["process"]) != owner["started"]
+            try:
+                return is_left or started(owner["process"]) != owner["started"]
+            except OSError:  # too many open files, perhaps: that says nothing of the worker
+                return False
         key, heartbeat = row._trial_id, owner["heartbeat"]
         # Where this process, too, could not look for long, that says nothing of the worker.
         is_blind = passed > max(_BLIND, heartbeat)
@@ -83,15 +86,18 @@ def host() -> str:
 
 
 def started(process: int) -> str | None:
-    """What tells a process from a later one with its number; None if there is none."""
+    """What tells a process from a later one with its number; None if there is none.
+
+    Raises:
+        OSError: the system does not say.
+    """
     try:
         text = Path(f"/proc/{process}/stat").read_text()
         fields = text.rpartition(")")[2].split()
         return None if fields[0] in "ZX" else fields[19]
-    except OSError:
-        pass
-    if Path("/proc/self").exists():
-        return None
+    except (FileNotFoundError, ProcessLookupError):
+        if Path("/proc/self").exists():
+            return None
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -90,3 +90,12 @@ def test_what_this_process_has_left_is_dead_although_it_lives() -> None:
     mine, other = row(0.0), row(0.0)
     end_attempt(other.user_attrs[OWNER])
     assert Liveness().dead([mine, other]) == [other]
+
+
+def test_what_the_system_does_not_say_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(process: int) -> str:
+        raise OSError(24, "Too many open files")
+
+    gone = row(0.0, started="12")
+    monkeypatch.setattr(liveness, "started", refuse)
+    assert Liveness().dead([gone]) == []
