@@ -156,6 +156,28 @@ def test_a_trial_that_another_worker_was_given_is_left_to_it(
     assert taken[-1] == taken[-2]
 
 
+@pytest.mark.parametrize("when", ["before it reports", "before it asks the pruner"])
+def test_a_trial_lost_just_before_an_evaluation_ends_no_sweep(
+    when: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No heartbeat has told the worker yet."""
+    report, robbed = worker._Attempt._report, list[int]()
+
+    def rob(self: Any, workdir: Path) -> None:
+        if when == "before it asks the pruner":
+            report(self, workdir)
+        if not robbed:
+            robbed.append(self.row._trial_id)
+            self.study.optuna._storage.set_trial_state_values(robbed[0], TrialState.FAIL)
+        report(self, workdir)
+
+    monkeypatch.setattr(worker._Attempt, "_report", rob)
+    sweep = grid("keep", 3, pruner="successive_halving")
+    (trial,) = run_sweep(sweep, tiny(text, epochs=1), tmp_path / "sweep").trials
+    assert trial.state is State.COMPLETE
+    assert list(trial.curve) == [1, 2]
+
+
 def test_a_directory_that_another_worker_has_not_left_yet_is_waited_for(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
