@@ -7,11 +7,28 @@ What a notebook needs:
     sweep = lstm_jax.load_sweep("runs/lr")
 """
 
+from typing import TYPE_CHECKING, Any
+
 from lstm_jax import cells, tasks
 from lstm_jax.config import override
 from lstm_jax.experiment import Experiment
 from lstm_jax.run import Run, load
 from lstm_jax.runner import train
-from lstm_jax.sweeps.results import load_sweep
+
+if TYPE_CHECKING:
+    from lstm_jax.sweeps.results import load_sweep
 
 __all__ = ["Experiment", "Run", "cells", "load", "load_sweep", "override", "tasks", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Not above: sweeps bring Optuna, SQLAlchemy and SciPy, a third of the time of this import.
+    if name == "load_sweep":
+        from lstm_jax.sweeps.results import load_sweep
+
+        return load_sweep
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -63,7 +63,8 @@ def mysql() -> Iterator[str]:
         process = subprocess.Popen([server, *options], stdout=log, stderr=log, user=user)
         try:
             url = f"mysql+pymysql://root@localhost/test?unix_socket={socket}"
-            engine = sqlalchemy.create_engine(url.replace("/test?", "/?"))
+            server_url = url.replace("/test?", "/?")
+            engine = sqlalchemy.create_engine(server_url, poolclass=sqlalchemy.NullPool)
             limit = time.monotonic() + 60
             while True:
                 try:

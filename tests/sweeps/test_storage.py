@@ -116,7 +116,9 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
 def test_machines_that_begin_at_once_make_one_database(url: str | None, tmp_path: Path) -> None:
     if url is not None:  # a database without any table
         name = f"at_once_{os.getpid()}"
-        engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        engine = sqlalchemy.create_engine(
+            url, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool
+        )
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
         url = sqlalchemy.make_url(url).set(database=name).render_as_string()

@@ -1,0 +1,27 @@
+"""What `import lstm_jax` gives, and what it leaves until it is asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+import lstm_jax
+
+
+def test_sweeps_are_imported_when_they_are_used() -> None:
+    code = (
+        "import sys\n"
+        "import lstm_jax\n"
+        "assert 'load_sweep' in dir(lstm_jax)\n"
+        "heavy = {'optuna', 'sqlalchemy', 'scipy.stats'}\n"
+        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
+        "from lstm_jax import load_sweep\n"
+        "assert heavy <= sys.modules.keys()\n"
+        "assert load_sweep is lstm_jax.load_sweep\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_wrong_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'load_swep'"):
+        lstm_jax.load_swep  # noqa: B018
