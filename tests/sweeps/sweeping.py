@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.processes import ROOT
+from tests.processes import COMPILED_ONCE, ROOT
 
 PATIENCE = 600.0
 """Seconds after which a sweep that does not do what a test waits for has failed it."""
@@ -47,18 +47,11 @@ class Sweeping:
 
     def __init__(self, flags: list[str], log: Path, **environment: str):
         self.log = log
-        # The programs of trials that differ in numbers only are compiled once.
-        cached = {
-            "JAX_COMPILATION_CACHE_DIR": str(log.parent / "compiled"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-            "JAX_PLATFORMS": "cpu",
-        }
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "experiments.sweep", *flags],
                 cwd=ROOT,
-                env=os.environ | cached | environment,
+                env=os.environ | COMPILED_ONCE | {"JAX_PLATFORMS": "cpu"} | environment,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
