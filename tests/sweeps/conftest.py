@@ -58,7 +58,8 @@ def mysql() -> Iterator[str]:
     install, server = (str(path) for path in programs.values())
     data, socket = f"--datadir={directory / 'data'}", directory / "socket"
     run([install, "--no-defaults", data, "--auth-root-authentication-method=normal"])
-    options = ["--no-defaults", data, f"--socket={socket}", "--skip-networking"]
+    hasty = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--skip-log-bin"]
+    options = ["--no-defaults", data, f"--socket={socket}", "--skip-networking", *hasty]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([server, *options], stdout=log, stderr=log, user=user)
         try:

@@ -123,27 +123,20 @@ def test_machines_that_begin_at_once_make_one_database(url: str | None, tmp_path
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
         url = sqlalchemy.make_url(url).set(database=name).render_as_string()
     code = (
-        "import sys\n"
+        "import multiprocessing\n"
         "from pathlib import Path\n"
         "from lstm_jax.sweeps.storage import open_directory, open_storage\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read(1)\n"
-        f"location = open_directory({str(tmp_path / 'new')!r}, {url!r}, 'new')\n"
-        f"open_storage(Path({str(tmp_path / 'new')!r}), location, patience=60.0)\n"
+        "def begin(barrier):\n"
+        "    barrier.wait()\n"
+        f"    location = open_directory({str(tmp_path / 'new')!r}, {url!r}, 'new')\n"
+        f"    open_storage(Path({str(tmp_path / 'new')!r}), location, patience=60.0)\n"
+        "forks = multiprocessing.get_context('fork')  # as importing takes seconds\n"
+        "barrier = forks.Barrier(4)\n"
+        "machines = [forks.Process(target=begin, args=(barrier,)) for _ in range(4)]\n"
+        "for machine in machines: machine.start()\n"
+        "for machine in machines: machine.join()\n"
+        "assert [machine.exitcode for machine in machines] == [0] * 4\n"
     )
-    pipe = subprocess.PIPE
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(b"x")
-        process.stdin.flush()
-    for process in processes:
-        process.communicate(timeout=300)
-        assert process.returncode == 0
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {"sweep.json"} | ({"study.db"} if url is None else set())
