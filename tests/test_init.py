@@ -23,5 +23,6 @@ def test_sweeps_are_imported_when_they_are_used() -> None:
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'load_swep'"):
-        lstm_jax.load_swep  # noqa: B018
+    name = "load_swep"
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+        getattr(lstm_jax, name)

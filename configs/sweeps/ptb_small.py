@@ -29,7 +29,7 @@ def get_sweep() -> Sweep:
         },
         sampler="tpe",
         startup=4,
-        # Two hours hold eight whole trials. They are compared after 4 epochs, just before the
+        # Two hours hold six or seven whole trials. They are compared after 4 epochs, before the
         # learning rate falls: earlier much dropout is still behind.
         pruner="successive_halving",
         warmup=4,
