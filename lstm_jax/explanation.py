@@ -4,13 +4,12 @@ import dataclasses
 import functools
 import html
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib.figure import Figure
 
 from lstm_jax.data.groups import MOST_TOKENS
 from lstm_jax.data.labelled import LabelledTexts
@@ -21,6 +20,9 @@ from lstm_jax.modules import Graph, merge, split
 from lstm_jax.prediction import logits_of, to_predictions
 from lstm_jax.types import Array, Params
 from lstm_jax.values import suggestion
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 _ROWS = 16
 """Points of the path that are computed side by side."""
@@ -73,8 +75,10 @@ class Explanation:
             values[name] = getattr(self, name).tolist()
         return values
 
-    def plot(self, most: int = 20) -> Figure:
+    def plot(self, most: int = 20) -> "matplotlib.figure.Figure":
         """A bar for each of the words that contribute most, in the order of the text."""
+        from matplotlib.figure import Figure  # which takes a second
+
         chosen = np.sort(np.argsort(-np.abs(self.integrated_gradients), kind="stable")[:most])
         places = np.arange(len(chosen))
         figure = Figure(figsize=(6, 1.2 + 0.25 * len(chosen)), layout="constrained")

@@ -3,10 +3,8 @@
 Clocks appear here and nowhere else, so that the metrics log of a run does not depend on its speed.
 """
 
-import contextlib
 import io
 import math
-import socket
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -14,31 +12,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from tensorboardX.proto import event_pb2
-from tensorboardX.record_writer import RecordWriter
 from tqdm import tqdm
 
 from lstm_jax.errors import StorageError
-from lstm_jax.files import storage_error, write_atomically
+from lstm_jax.files import write_atomically
 from lstm_jax.metrics import format_metric
 
 CURVES = "learning_curves.png"
 _T = TypeVar("_T")
-
-# Protocol buffers make their classes at import, where a type checker does not see them.
-_protocol: Any = event_pb2
 
 _TERMINAL_INTERVAL = 0.2
 _LINE_INTERVAL = 30.0
 _PICTURE_INTERVAL = 20.0
 _SPEED_MEMORY = 10.0
 """Seconds over which the speed beside the bar is averaged."""
-_LOG_SCALE_FROM = 5.0
-"""A metric whose largest value is this many times its smallest is drawn on a logarithmic scale."""
-_COLORS = {"train": "tab:blue", "validation": "tab:orange"}
 
 
 class Reporter:
@@ -62,7 +49,11 @@ class Reporter:
         """
         self._workdir = workdir
         self._total, self._first, self._unit = total_steps, first_step, unit
-        self._events = _EventFile(workdir, first_step)
+        # Not before a run begins: tensorboardX imports PyTorch where it is installed, in seconds.
+        from lstm_jax.events import EventFile
+
+        self._events = EventFile(workdir)
+        self._events.start(first_step + 1)
         self._terminal = sys.stderr.isatty()
         # tqdm only draws; `step` decides when, at the cost of one look at the clock.
         self._bar = tqdm(
@@ -117,7 +108,7 @@ class Reporter:
             items, seconds = self._since_scalars
             tags[f"train/{self._unit}_per_second"] = items / seconds
             self._since_scalars = (0.0, 0.0)
-        self._events.write(step, tags)
+        self._events.scalars(step, tags)
         self._resume_clock()
 
     def message(self, text: str) -> None:
@@ -163,6 +154,8 @@ class Reporter:
                 raise
 
     def _draw(self) -> None:
+        from lstm_jax.curves import draw_curves  # matplotlib takes a second
+
         figure = draw_curves(self._undrawn)
         if figure is not None:
             picture = io.BytesIO()
@@ -188,96 +181,6 @@ class Reporter:
                 *places, ncols=0, unit="step", initial=self._first, postfix=tail
             )
             print(line.strip(), file=sys.stderr, flush=True)
-
-
-def draw_curves(metrics: Mapping[str, Mapping[str, np.ndarray]]) -> Figure | None:
-    """A figure with one panel for each metric and one curve for each split; None if all is empty.
-
-    A split that was measured once, as a test set is at the end, becomes a horizontal line.
-
-    Args:
-        metrics: arrays by split and name, with a column `step`, as `run_directory.read_metrics`
-            returns them. Values that are not finite are left out.
-    """
-    names = [
-        name
-        for name in dict.fromkeys(name for columns in metrics.values() for name in columns)
-        if name not in ("step", "epoch")
-        and any(np.isfinite(columns[name]).any() for columns in metrics.values() if name in columns)
-    ]
-    if not names:
-        return None
-    columns = math.ceil(math.sqrt(len(names)))
-    rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(5.5 * columns, 3.7 * rows), layout="constrained")
-    for place, name in enumerate(names, start=1):
-        _draw_metric(figure.add_subplot(rows, columns, place), name, metrics)
-    return figure
-
-
-def _draw_metric(axes: Axes, name: str, metrics: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    drawn: list[np.ndarray] = []
-    for split, columns in metrics.items():
-        finite = np.isfinite(columns.get(name, np.array([])))
-        if not finite.any():
-            continue
-        steps, values = columns["step"][finite], columns[name][finite]
-        drawn.append(values)
-        label, color = f"{split} (last: {values[-1]:.4g})", _COLORS.get(split)
-        marker = "o" if len(values) <= 60 else None
-        axes.plot(steps, values, label=label, color=color, marker=marker, markersize=3)
-    axes.set_xlabel("training step")
-    axes.set_ylabel(name.replace("_", " "))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    values = np.concatenate(drawn)
-    if values.min() > 0 and values.max() >= _LOG_SCALE_FROM * values.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-class _EventFile:
-    """A TensorBoard event file, written in this thread.
-
-    tensorboardX's own `SummaryWriter` writes in a thread of its own, which dies at a full disk; the
-    training would then wait for it for ever.
-    """
-
-    def __init__(self, workdir: Path, first_step: int):
-        # TensorBoard reads the files of a run in the order of their names.
-        now = time.time_ns()
-        name = f"events.out.tfevents.{now // 10**9}.{socket.gethostname()}.{now}"
-        self._path = workdir / name
-        try:
-            self._writer = RecordWriter(str(self._path))
-        except OSError as error:
-            raise storage_error(self._path, error) from error
-        self._write(_protocol.Event(file_version="brain.Event:2"))
-        start = _protocol.SessionLog(status=_protocol.SessionLog.START)
-        self._write(_protocol.Event(step=first_step + 1, session_log=start))
-
-    def write(self, step: int, tags: Mapping[str, float]) -> None:
-        event = _protocol.Event(step=step)
-        for tag, value in tags.items():
-            event.summary.value.add(tag=tag, simple_value=value)
-        self._write(event)
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def _write(self, event: Any) -> None:
-        event.wall_time = time.time()
-        try:
-            self._writer.write(event.SerializeToString())
-            self._writer.flush()
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                self.close()
-            raise storage_error(self._path, error) from error
 
 
 def say(text: str) -> None:

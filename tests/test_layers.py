@@ -42,6 +42,8 @@ LAYERS = {
     "lstm_jax/run_directory.py": 5,
     "lstm_jax/metrics_log.py": 5,
     "lstm_jax/reporting.py": 5,
+    "lstm_jax/curves.py": 5,
+    "lstm_jax/events.py": 5,
     "lstm_jax/prediction.py": 6,
     "lstm_jax/explanation.py": 6,
     "lstm_jax/interruption.py": 5,

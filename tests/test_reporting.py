@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lstm_jax import reporting
 from lstm_jax.errors import StorageError
-from lstm_jax.reporting import Reporter, describe_evaluation, draw_curves, progress_bar
+from lstm_jax.reporting import Reporter, describe_evaluation, progress_bar
+from tests.test_curves import EMPTY, example
 from tests.test_files import largest_file
 
 ROOT = Path(__file__).parent.parent
@@ -41,22 +42,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def metrics():
-    steps = np.arange(10, 1010, 10)
-    validated = np.arange(100, 1100, 100)
-    return {
-        "train": {
-            "step": steps,
-            "epoch": steps / 100,
-            "perplexity": 80 + 700 * np.exp(-steps / 200),
-            "nats_per_token": np.log(80 + 700 * np.exp(-steps / 200)),
-            "learning_rate": np.full(100, 0.5),
-        },
-        "validation": {
-            "step": validated,
-            "perplexity": np.where(validated == 100, np.inf, 100 + 600 * np.exp(-validated / 200)),
-            "nats_per_token": np.full(10, np.nan),
-        },
-    }
+    return example()
 
 
 def read_events(workdir):
@@ -202,29 +188,8 @@ def test_an_evaluation_is_one_line():
 # ---- the picture --------------------------------------------------------------------------------
 
 
-def test_each_metric_has_a_panel_with_a_curve_for_each_split(metrics):
-    figure = draw_curves(metrics)
-    assert figure is not None
-    panels = {axes.get_ylabel(): axes for axes in figure.axes}
-    assert list(panels) == ["perplexity", "nats per token", "learning rate"]
-    assert {axes.get_xlabel() for axes in figure.axes} == {"training step"}
-    perplexity = panels["perplexity"]
-    train, validation = perplexity.lines
-    np.testing.assert_array_equal(train.get_ydata(), metrics["train"]["perplexity"])
-    np.testing.assert_array_equal(validation.get_xdata(), metrics["validation"]["step"][1:])
-    legend = [text.get_text() for text in perplexity.get_legend().get_texts()]
-    assert legend == ["train (last: 84.72)", "validation (last: 104)"]
-    assert perplexity.get_yscale() == "log"
-    assert panels["nats per token"].get_yscale() == "linear"
-    assert len(panels["nats per token"].lines) == 1
-    assert len({line.get_color() for line in perplexity.lines}) == 2
-
-
-@pytest.mark.parametrize(
-    "metrics", [{}, {"train": {}}, {"train": {"step": np.array([1]), "loss": np.array([np.nan])}}]
-)
+@pytest.mark.parametrize("metrics", EMPTY)
 def test_there_is_no_picture_of_nothing(tmp_path, metrics):
-    assert draw_curves(metrics) is None
     with Reporter(tmp_path, total_steps=1) as reporter:
         reporter.curves(metrics)
     assert not (tmp_path / "learning_curves.png").exists()
