@@ -30,6 +30,8 @@ KINDS = {
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 # Below, at and above the sizes of vectors and tiles; shared out by rows and by units.
 SHAPES = [(0, 2, 3), (3, 1, 1), (2, 7, 16), (3, 13, 33), (2, 64, 65), (4, 5, 300)]
+# Read backwards, every second of them.
+WAYS = [*((shape, False) for shape in SHAPES), *((shape, True) for shape in SHAPES[1::2])]
 # So large that kernels are beyond a core's cache, and longer than a chunk of steps for such ones.
 LARGE = (45, 30, 730)
 
@@ -73,13 +75,12 @@ def test_equals_the_scan_where_kernels_are_large():
 
 
 @every_kind
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize(("shape", "reverse"), WAYS, ids=str)
 def test_equals_the_scan_at_every_size(kind, shape, reverse):
     time, batch, hidden = shape
     cell = kind(hidden=hidden)
     given = problem(cell, time, batch)
-    if shape == SHAPES[3]:
+    if shape == SHAPES[3] and not reverse:
         given = (*given[:3], None, None)  # without lengths and resets
     actual, expected = (outcome(b, cell, given, reverse) for b in ("native", "scan"))
     assert_close(actual, expected, 2e-5)

@@ -9,7 +9,7 @@ from lstm_jax import backend, recurrence
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from tests.needs import needs_kernel
 from tests.reference import assert_close
-from tests.test_native import SHAPES, every_kind, problem
+from tests.test_native import WAYS, every_kind, problem
 
 pytestmark = needs_kernel
 
@@ -51,8 +51,7 @@ def outcome(name, cell, given, reverse=False):
 
 
 @every_kind
-@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize(("shape", "reverse"), [*WAYS, (LARGE, False), (LARGE, True)], ids=str)
 def test_is_as_exact_as_what_is_stored(kind, shape, reverse):
     """Nearer than the scan, which rounds the factors of its products, or off by a rounding."""
     time, batch, hidden = shape
@@ -78,8 +77,9 @@ def test_is_as_exact_as_what_is_stored(kind, shape, reverse):
     np.testing.assert_allclose(*wide((ours[0][0], exact[0][0])), rtol=1.001 * ROUNDING, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (3, 40, 1100)], ids=str)
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize(
+    ("shape", "reverse"), [*WAYS, ((3, 40, 1100), False), ((3, 40, 1100), True)], ids=str
+)
 def test_a_gradient_that_needs_no_rounded_number_is_rounded_once(shape, reverse):
     """By blocks of 1024 gates, too. A gradient by the recurrent kernel needs rounded outputs."""
     time, batch, hidden = shape
