@@ -114,7 +114,7 @@ class TokenWindows:
         """The number of windows in a training column.
 
         Raises:
-            DataError: the text is too short for one.
+            ConfigError: the text is too short for one.
         """
         return self._train().length // self.config.window
 
@@ -177,7 +177,7 @@ class TokenWindows:
             stream = self._stream("train")
             length = (len(stream) - 1) // columns
             if length < window:
-                raise DataError(
+                raise ConfigError(
                     f"the training text has {len(stream) - 1} {self.config.tokens}, but batch_size "
                     f"{columns} times window {window} needs {columns * window}: make one smaller"
                 )

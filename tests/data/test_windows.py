@@ -137,7 +137,7 @@ def test_too_little_text_for_one_window(characters, batch_size, window, enough):
         assert data.steps_per_epoch == 1
         data.batch(0)
     else:
-        with pytest.raises(DataError, match=r"25 characters, but batch_size .* needs 26"):
+        with pytest.raises(ConfigError, match=r"25 characters, but batch_size .* needs 26"):
             data.batch(0)
     # Evaluation does not need a whole window.
     assert sum(b.mask.sum() for b in data.evaluation("train")) == characters
