@@ -55,6 +55,8 @@ class Location(NamedTuple):
 def open_directory(workdir: str | Path, url: str | None, study: str | None) -> Location:
     """Makes the directory of a sweep, or finds where its trials are recorded.
 
+    Until a trial has begun that may still be changed, as an address may have been mistyped.
+
     Raises:
         RunDirectoryError: it holds something else, or a sweep with another storage.
         StorageError: the disk is full or refuses to be written.
@@ -72,16 +74,24 @@ def open_directory(workdir: str | Path, url: str | None, study: str | None) -> L
                 f"{path} is not empty and not a sweep (it has no {LOCATION}): choose another "
                 "directory"
             )
-        content = json.dumps(given._asdict(), indent=2) + "\n"
-        write_atomically(path / LOCATION, content.encode(), is_shared=True)
+        _write_location(path, given)
     saved = read_location(path)
     asked = Location(url or saved.url, study or saved.study)
-    if asked != saved:
+    if asked == saved:
+        return saved
+    if "trials" in names:
         raise RunDirectoryError(
             f"{path} is the sweep {saved.study!r} in {hidden(saved.url)}; leave out --storage "
-            "and --study, or choose another directory"
+            "and --study, or choose another directory; if the database has moved, say so in "
+            f"{path / LOCATION}"
         )
-    return saved
+    _write_location(path, asked)
+    return asked
+
+
+def _write_location(path: Path, location: Location) -> None:
+    content = json.dumps(location._asdict(), indent=2) + "\n"
+    write_atomically(path / LOCATION, content.encode(), is_shared=True)
 
 
 def read_location(workdir: str | Path) -> Location:
@@ -115,12 +125,12 @@ def open_storage(
     Raises:
         SweepError: no such database, or it does not answer.
     """
-    url = _read_url(location.url) if location.url else f"sqlite:///{workdir / DATABASE}"
-    is_sqlite = url.startswith("sqlite")
-    if reading and is_sqlite and not Path(url.removeprefix("sqlite:///")).exists():
-        raise SweepError(
-            f"{url.removeprefix('sqlite:///')} does not exist: the sweep has not begun"
-        )
+    url = _read_url(location.url) if location.url else _own_url(workdir)
+    address = sqlalchemy.make_url(url)
+    is_sqlite = address.get_backend_name() == "sqlite"
+    file = Path(address.database or "") if location.url else workdir / DATABASE
+    if reading and is_sqlite and not file.exists():
+        raise SweepError(f"{file} does not exist: the sweep has not begun")
     # A connection for each action: none is held while a trial trains, none outlives an outage.
     options: dict[str, Any] = {"poolclass": sqlalchemy.NullPool}
     if is_sqlite:
@@ -128,10 +138,12 @@ def open_storage(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         # It also makes the tables, over which machines that begin at once fall out.
-        storage = patiently(lambda: RDBStorage(url, engine_kwargs=options), patience)
+        template = url.replace("{", "{{").replace("}", "}}")  # Optuna has words to fill in there
+        storage = patiently(lambda: RDBStorage(template, engine_kwargs=options), patience)
     except (SweepError, ImportError, RuntimeError) as error:
         why = _short(error.__cause__ if isinstance(error, SweepError) else error)
-        raise SweepError(f"cannot open the storage {hidden(url)}: {why}") from error
+        where = f"{hidden(url)}, which stands in {workdir / LOCATION}" if location.url else file
+        raise SweepError(f"cannot open the storage {where}: {why}") from error
     if is_sqlite and not reading:
         _make_atomic(storage)
     return storage
@@ -167,6 +179,12 @@ def patiently(action: Callable[[], T], outage: float = OUTAGE) -> T:
                 _log.warning("%s; trying again", message)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)  # shorter than any silence after which a worker is dead
+
+
+def _own_url(workdir: Path) -> str:
+    """The file in the directory, whose path may hold what has a meaning in an address."""
+    url = sqlalchemy.URL.create("sqlite", database=str(workdir / DATABASE))
+    return url.render_as_string()
 
 
 def _read_url(text: str) -> str:

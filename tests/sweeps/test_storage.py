@@ -12,7 +12,14 @@ import sqlalchemy
 
 from lstm_jax.errors import RunDirectoryError, SweepError
 from lstm_jax.sweeps import storage
-from lstm_jax.sweeps.storage import Location, hidden, open_directory, patiently, read_location
+from lstm_jax.sweeps.storage import (
+    Location,
+    hidden,
+    open_directory,
+    open_storage,
+    patiently,
+    read_location,
+)
 
 _ADDRESS = "postgresql+psycopg://me:{}@host:5432/sweeps"
 
@@ -140,3 +147,36 @@ def test_machines_that_begin_at_once_make_one_database(url: str | None, tmp_path
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {"sweep.json"} | ({"study.db"} if url is None else set())
+
+
+def test_an_address_may_be_corrected_until_a_trial_has_begun(tmp_path: Path) -> None:
+    open_directory(tmp_path, "postgresql+psycopg://me@hots/x", None)
+    (tmp_path / "logs").mkdir()
+    right = Location("postgresql+psycopg://me@host/x", tmp_path.name)
+    assert open_directory(tmp_path, right.url, None) == right
+    assert open_directory(tmp_path, None, None) == read_location(tmp_path) == right
+    (tmp_path / "trials").mkdir()
+    with pytest.raises(RunDirectoryError, match=r"has moved, say so in .*/sweep\.json"):
+        open_directory(tmp_path, "postgresql+psycopg://me@other/x", None)
+    assert read_location(tmp_path) == right
+
+
+@pytest.mark.parametrize("name", ["{x} {", "a?b=c", "100%", "%41#", "é"])
+def test_a_directory_of_any_name_holds_its_database(name: str, tmp_path: Path) -> None:
+    workdir = tmp_path / name
+    location = open_directory(workdir, None, None)
+    with pytest.raises(SweepError, match=r"study\.db does not exist: the sweep has not begun"):
+        open_storage(workdir, location, reading=True)
+    open_storage(workdir, location).create_new_study([optuna.study.StudyDirection.MINIMIZE], "it")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (workdir / "study.db").stat().st_size > 0
+    found = open_storage(workdir, location, reading=True)
+    assert [study.study_name for study in found.get_all_studies()] == ["it"]
+
+
+def test_an_sqlite_file_of_any_address_is_found(tmp_path: Path) -> None:
+    location = Location(f"sqlite+pysqlite:///{tmp_path}/x.db", "it")
+    with pytest.raises(SweepError, match=r"x\.db does not exist: the sweep has not begun"):
+        open_storage(tmp_path, location, reading=True)
+    open_storage(tmp_path, location)
+    open_storage(tmp_path, location, reading=True)
