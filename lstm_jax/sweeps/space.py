@@ -13,6 +13,7 @@ A condition says when a name is active:
 
 import collections
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -24,6 +25,9 @@ from lstm_jax.values import freeze, suggestion
 
 Plain = bool | int | float | str | None
 """What a storage of trials holds; of any other value it holds the text of a command line."""
+
+_MOST = 100_000
+"""Points of a grid, which are all held in memory."""
 
 Setting = dict[str, Plain]
 """The values of one trial by dotted name, as `lstm_jax.override` takes them."""
@@ -144,9 +148,15 @@ class Space(Mapping[str, Distribution]):
         Args:
             name: one of the space.
             values: of the active ones before it, the objects themselves.
+
+        Raises:
+            ConfigError: a condition's function fails.
         """
         conditions = self[name].when.items()
-        return all(other in values and _matches(values[other], one) for other, one in conditions)
+        try:
+            return all(other in values and _matches(values[other], w) for other, w in conditions)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
 
     def _place(self, name: str, waiting: tuple[str, ...]) -> None:
         """Puts a name behind those which its conditions and its dotted name depend on."""
@@ -192,7 +202,7 @@ def points(space: Space) -> list[Setting]:
     [{'a': 'x'}, {'a': 'y', 'b': 1}, {'a': 'y', 'b': 2}]
 
     Raises:
-        ConfigError: a distribution without a finite number of values.
+        ConfigError: a distribution without a finite number of values, or a grid of too many points.
     """
     found: list[dict[str, Any]] = [{}]
     for name, distribution in space.items():
@@ -202,15 +212,14 @@ def points(space: Space) -> list[Setting]:
                 f"{name}: a grid needs values that can be counted, and {distribution!r} has too "
                 "many; name a grid of the sweep file, or use Choice, Integer or Uniform with a step"
             )
-        found = [
-            longer
+        longer = (
+            point | value
             for point in found
-            for longer in (
-                [point | {name: value} for value in values]
-                if space.is_active(name, point)
-                else [point]
-            )
-        ]
+            for value in (({name: one} for one in values) if space.is_active(name, point) else [{}])
+        )
+        found = list(itertools.islice(longer, _MOST + 1))
+        if len(found) > _MOST:
+            raise ConfigError(f"{name}: the grid has more than {_MOST:,} points by now")
     return [{name: plain(value) for name, value in point.items()} for point in found]
 
 
@@ -240,7 +249,13 @@ def _matches(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, list | tuple | set | frozenset):
         return any(_matches(value, one) for one in wanted)
     if callable(wanted) and not dataclasses.is_dataclass(wanted):
-        return bool(wanted(value))
+        try:
+            return bool(wanted(value))
+        except Exception as error:
+            raise ConfigError(
+                f"a condition failed for {value!r}: {type(error).__name__}: "
+                f"{' '.join(str(error).split())}"
+            ) from error
     return bool(value == wanted)
 
 
