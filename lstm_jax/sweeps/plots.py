@@ -209,12 +209,11 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
 
 def _curve(sweep: SweepRun, trial: TrialResult) -> tuple[np.ndarray, np.ndarray]:
     """Steps and finite values of the metric, as the first run logged them."""
-    split, _, name = sweep.metric.partition("/")
     try:
-        columns = trial.metrics.get(split, {})
+        columns = trial.metrics.get(sweep.definition.split, {})
     except RunDirectoryError as error:
         _log.warning("left out of the picture: %s", error)
         columns = {}
-    values = columns.get(name, np.array([]))
+    values = columns.get(sweep.score.metric, np.array([]))
     finite = np.abs(values) < HUGE
     return columns.get("step", values)[: len(values)][finite], values[finite]

@@ -55,7 +55,7 @@ class TrialResult:
     seconds: float
     """What workers spent on it."""
     error: str | None
-    """Why it diverged or failed."""
+    """Why it diverged or failed; of a trial that waits, what its last worker met."""
     trust: tuple[str, ...] = dataclasses.field(repr=False)
 
     @property
@@ -133,7 +133,7 @@ class SweepRun:
     @property
     def score(self) -> Score:
         """The metric and its direction."""
-        return Score(self.metric.partition("/")[2], self.definition.direction)
+        return self.definition.score
 
     def counts(self) -> dict[State, int]:
         """How many trials there are in each state that occurs."""
@@ -159,16 +159,20 @@ class SweepRun:
 
         Raises:
             SweepError: no such trial.
-            ConfigError: fewer than two seeds of one of them are done.
+            ConfigError: one of them is not complete, or there are fewer than two seeds.
         """
         done = []
         for trial in (self[first], self[second]):
+            if trial.state is not State.COMPLETE:  # the seeds that did not diverge flatter it
+                raise ConfigError(
+                    f"a comparison needs complete trials, and trial {trial.number} is {trial.state}"
+                )
             done.append([run.metric for run in trial.runs if run.metric is not None])
             if len(done[-1]) < 2:
                 hint = "" if self.definition.seeds > 1 else "; sweep with --seeds"
                 raise ConfigError(
-                    f"a comparison needs two seeds of each trial, and trial {trial.number}, "
-                    f"{trial.state}, has {len(done[-1])}{hint}"
+                    f"a comparison needs two seeds of each trial, and trial {trial.number} "
+                    f"has {len(done[-1])}{hint}"
                 )
         return compare(*done)
 
@@ -235,6 +239,8 @@ class SweepRun:
             if not any(name.startswith(f"{other}.") for other in values)
         } | values
         flags = [f"--config={self.definition.config}", f"--workdir={workdir}"]
+        if self.definition.backend:
+            flags.append(f"--backend={self.definition.backend}")
         flags += [f"--config.{name}={value}" for name, value in changes.items()]
         return shlex.join(["python", "-m", "experiments.train", *flags])
 

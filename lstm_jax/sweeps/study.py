@@ -1,6 +1,7 @@
 """A sweep as its storage knows it: what is searched is settled when it begins."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import optuna
 
+from lstm_jax import backend as backends
 from lstm_jax.config import check, difference, from_json, packages, to_json
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.experiment import Experiment
@@ -18,6 +20,7 @@ from lstm_jax.sweeps.pruners import evaluations, pruner
 from lstm_jax.sweeps.space import Choice, Setting, Space
 from lstm_jax.sweeps.storage import READING, Location, hidden, open_storage, patiently
 from lstm_jax.sweeps.sweep import Direction, Sweep, check_space
+from lstm_jax.tasks.base import Score
 from lstm_jax.values import freeze
 
 _DEFINITION = "sweep"
@@ -36,9 +39,23 @@ class Definition:
     space: Mapping[str, str]
     """Each name with its distribution and conditions, in the order in which they are drawn."""
     is_grid: bool
+    points_digest: str | None
+    """The SHA-256 of the grid's points, whose places are the numbers of the trials."""
     metric: str
     direction: Direction
     seeds: int
+    backend: str | None = None
+    """What the flag `--backend` said."""
+
+    @property
+    def split(self) -> str:
+        """Of what the metric is, as `metrics.jsonl` calls it: train or validation."""
+        return self.metric.partition("/")[0]
+
+    @property
+    def score(self) -> Score:
+        """The metric, as `metrics.jsonl` calls it, and its direction."""
+        return Score(self.metric.partition("/")[2], self.direction)
 
     def to_json(self) -> str:
         """For the storage."""
@@ -77,13 +94,25 @@ class Study:
 
 
 def define(
-    sweep: Sweep, experiment: Experiment, config: str = "", changes: Mapping[str, str] | None = None
+    sweep: Sweep,
+    experiment: Experiment,
+    config: str = "",
+    changes: Mapping[str, str] | None = None,
+    backend: str | None = None,
 ) -> Definition:
     """Checks a sweep before its first trial, and says what it is of.
+
+    Args:
+        sweep: what is searched.
+        experiment: what each trial is a variant of, already changed.
+        config: the file that it comes from, as given.
+        changes: what the command line changed in it.
+        backend: what the command line said of it.
 
     Raises:
         ConfigError: the space does not fit the experiment, or the sweep has no end.
     """
+    backends.chosen()  # a wrong one would fail every trial
     check(experiment)
     space = sweep.searched()
     check_space(experiment, space)
@@ -92,10 +121,12 @@ def define(
     if "seed" in space and sweep.seeds > 1:
         raise ConfigError("seed stands in the search space and seeds is more than 1: choose one")
     sweep.budget()
+    points = sweep.grid_points()
+    digest = points and hashlib.sha256(json.dumps(points).encode()).hexdigest()
     metric, direction = sweep.objective(experiment)
     described = {name: _describe(one) for name, one in space.items()}
-    what = experiment, config, dict(changes or {}), described, sweep.is_grid
-    return Definition(*what, metric, direction, sweep.seeds)
+    what = experiment, config, dict(changes or {}), described, sweep.is_grid, digest or None
+    return Definition(*what, metric, direction, sweep.seeds, backend)
 
 
 def open_study(
@@ -130,11 +161,15 @@ def open_study(
         ),
         patience,
     )
+    # In this order, as another machine may begin now: there is a definition before any trial.
+    trials = patiently(lambda: study.get_trials(deepcopy=False), patience)
     attributes = patiently(lambda: study.user_attrs, patience)
+    name = f"the sweep {location.study!r} in {hidden(location.url)}"
     if _DEFINITION not in attributes:
+        if trials:
+            raise SweepError(f"{name} was not made by lstm_jax: choose another --study")
         patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()), patience)
         attributes = patiently(lambda: study.user_attrs, patience)  # another may have been faster
-    name = f"the sweep {location.study!r} in {hidden(location.url)}"
     _compare(attributes[_DEFINITION], definition, name)
     searches = attributes.get(SEARCHES, [])
     if (search := _describe_search(sweep)) not in searches:
@@ -183,6 +218,9 @@ def _compare(saved: str, now: Definition, name: str) -> None:
     }
     if now.is_grid and [*was.space] != [*now.space]:  # a trial's number says its point
         changes.setdefault("the order of the space", ([*was.space], [*now.space]))
+    elif was.space == now.space and was.points_digest != now.points_digest:
+        part = "the SHA-256 of the grid's points, which a condition's function decides,"
+        changes[part] = was.points_digest, now.points_digest
     changes |= {
         part: (getattr(was, part), getattr(now, part))
         for part in ("is_grid", "metric", "direction", "seeds")

@@ -35,6 +35,7 @@ def begin(
     space: Mapping[str, Any] = SPACE,
     config: str = "configs/tiny.py",
     changes: Mapping[str, str] | None = None,
+    backend: str | None = None,
     **options: Any,
 ) -> Study:
     """A sweep without trials, started by a program or, without a config, in Python.
@@ -44,7 +45,7 @@ def begin(
     sweep = Sweep(space=space, **({"trials": 1000} | options))
     location = open_directory(workdir, None, None)
     changes = {"epochs": "3"} if changes is None else changes
-    definition = define(sweep, tiny("data/tiny"), config, changes)
+    definition = define(sweep, tiny("data/tiny"), config, changes, backend)
     return open_study(workdir, location, sweep, definition, heartbeat=60.0)
 
 

@@ -315,10 +315,14 @@ def test_a_comparison_says_which_is_better(tmp_path):
             assert told.startswith(f"trial {first} minus trial {second}, validation/accuracy: diff")
             assert told.endswith(f"larger than the noise; trial {better} is better")
         assert describe_comparison(sweep, 1, 2).endswith("not larger than the noise")
-        with pytest.raises(
-            ConfigError, match=r"two seeds of each trial, and trial 3, pruned, has 1$"
-        ):
+        with pytest.raises(ConfigError, match=r"needs complete trials, and trial 3 is pruned$"):
             describe_comparison(sweep, 3, 0)
+    study = begin(tmp_path / "one seed", {RATE: LogUniform(1e-3, 1.0)})
+    for metric in (1.0, 2.0):
+        add(study, {RATE: 0.1}, metric)
+    told = r"two seeds of each trial, and trial 0 has 1; sweep with --seeds$"
+    with pytest.raises(ConfigError, match=told):
+        describe_comparison(load_sweep(study.workdir), 0, 1)
 
 
 # ---- JSON lines ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lstm_jax
-from lstm_jax.sweeps import LogUniform, SweepRun, Uniform, load_sweep
+from lstm_jax.sweeps import Integer, LogUniform, SweepRun, Uniform, load_sweep
 from lstm_jax.sweeps.trials import State
 from tests.runs import tiny
 from tests.sweeps.studies import add, add_many, begin
@@ -70,3 +70,11 @@ def test_how_it_was_searched_is_remembered(tmp_path: Path) -> None:
         "sampler tpe (seed 0, startup 10)",
         "sampler qmc (seed 5), pruner median (startup 3, warmup 1)",
     ]
+
+
+def test_the_command_of_a_trial_names_the_backend_that_was_asked_for(tmp_path: Path) -> None:
+    for backend in (None, "scan"):
+        study = begin(tmp_path / str(backend), {"keep": Integer(1, 9)}, backend=backend)
+        add(study, {"keep": 3}, 2.0)
+        sweep = load_sweep(study.workdir)
+        assert ("--backend=scan" in sweep.command(sweep.best()).split()) == (backend == "scan")

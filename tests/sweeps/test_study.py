@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 
+import optuna
 import pytest
 
+from lstm_jax import backend
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Uniform
+from lstm_jax.sweeps.storage import open_directory, open_storage
 from lstm_jax.sweeps.study import Definition, _describe, define
 from lstm_jax.sweeps.sweep import Sweep
 from tests.processes import ROOT
@@ -129,3 +132,35 @@ def test_a_grid_keeps_its_order(tmp_path):
     begin(tmp_path / "random", turned, sampler="tpe")
     with pytest.raises(SweepError, match="is_grid was False and is now True"):
         begin(tmp_path / "random", grid, sampler="grid")
+
+
+def test_a_grid_keeps_its_points(tmp_path):
+    """A condition's function is known by its name, which says nothing of what it does."""
+
+    def grid(least):
+        cells = {"task.cell": CELLS}
+        wide = {"task.cell": lambda cell: cell.hidden >= least}
+        return cells | {"task.layers": Choice([1, 2], when=wide)}
+
+    begin(tmp_path / "grid", grid(4), sampler="grid")
+    begin(tmp_path / "grid", grid(4), sampler="grid")
+    with pytest.raises(
+        SweepError, match=r"of the grid's points, which a condition's function decides, was"
+    ):
+        begin(tmp_path / "grid", grid(3), sampler="grid")
+
+
+def test_a_study_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    location = open_directory(tmp_path / "sweep", None, None)
+    storage = open_storage(tmp_path / "sweep", location)
+    optuna.create_study(storage=storage, study_name="sweep").add_trial(
+        optuna.trial.create_trial(value=1.0)
+    )
+    with pytest.raises(SweepError, match=r"the sweep 'sweep' in .* was not made by lstm_jax"):
+        begin(tmp_path / "sweep")
+
+
+def test_a_wrong_backend_is_refused_when_a_sweep_is_defined():
+    with backend._chosen("scn"), pytest.raises(ConfigError, match="LSTM_JAX_BACKEND is one of"):
+        define(Sweep(space=RATE, trials=1), tiny("here"))
