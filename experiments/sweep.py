@@ -25,12 +25,12 @@ from lstm_jax.config import override
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import expand_user
 from lstm_jax.sweeps import Sweep, SweepRun, load_sweep
-from lstm_jax.sweeps.launch import cores, launch
+from lstm_jax.sweeps.launch import default_workers, launch
 from lstm_jax.sweeps.local import HEARTBEAT
 from lstm_jax.sweeps.report import describe, describe_comparison, json_lines, write_report
 from lstm_jax.sweeps.storage import OUTAGE, READING, open_directory
 from lstm_jax.sweeps.study import Study, define, open_study
-from lstm_jax.sweeps.worker import work
+from lstm_jax.sweeps.worker import check_runs, work
 from lstm_jax.values import field_types, type_name
 
 flags.adopt_module_key_flags(program)
@@ -38,7 +38,11 @@ _CONFIG = flags.DEFINE_string("config", None, "Python file with a function get_c
 _SWEEP = flags.DEFINE_string("sweep", None, "Python file with a function get_sweep().")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
 _WORKERS = flags.DEFINE_integer(
-    "workers", None, "Processes on this machine; one for each core, if not given.", lower_bound=1
+    "workers",
+    None,
+    "Processes on this machine; if not given, one for each core, or one where JAX has a plugin for "
+    "an accelerator and JAX_PLATFORMS is not cpu.",
+    lower_bound=1,
 )
 _STORAGE = flags.DEFINE_string(
     "storage",
@@ -62,6 +66,9 @@ _COMPARE = flags.DEFINE_list(
 )
 _TRUST = flags.DEFINE_list(
     "trust", [], "With --report: packages, beside lstm_jax, whose classes the trials may use."
+)
+_RETRY = flags.DEFINE_bool(
+    "retry_failed", False, "Give the trials that failed another try: memory lacked, for example."
 )
 _WORKER = flags.DEFINE_bool("worker", False, "Be one of the workers; used by the program itself.")
 
@@ -91,7 +98,10 @@ def main() -> None:
         threading.Thread(target=_leave_with_parent, daemon=True).start()
         work(study)
         return
-    workers = _WORKERS.value or cores()
+    check_runs(study)
+    if _RETRY.value:
+        study.desk.retry_failed()
+    workers = _WORKERS.value or default_workers()
     command = [sys.executable, "-m", "experiments.sweep", *sys.argv[1:], "--worker"]
     launch(study, command, workers)
     _report(load_sweep(workdir, study.packages))
@@ -107,7 +117,8 @@ def _open(workdir: Path) -> Study:
     sweep = program.load_object("sweep", _SWEEP.value, Sweep)
     given = {name: flag.value for name, flag in _FIELDS.items() if flag.value is not None}
     sweep = override(sweep, given)
-    definition = define(sweep, experiment, _CONFIG.value, program.config_changes())
+    given_backend = flags.FLAGS["backend"].value
+    definition = define(sweep, experiment, _CONFIG.value, program.config_changes(), given_backend)
     location = open_directory(workdir, _STORAGE.value, _STUDY.value)
     patience = OUTAGE if _WORKER.value else READING
     return open_study(workdir, location, sweep, definition, _HEARTBEAT.value, patience)

@@ -1,6 +1,6 @@
 """The learning rate of any experiment, and how far gradients are clipped.
 
-    python -m experiments.sweep --config=configs/quickstart.py \
+    python -m experiments.sweep --config=configs/quickstart.py --config.evaluate_every=100 \
         --sweep=configs/sweeps/learning_rate.py --workdir=runs/lr
 
 With `--grid=coarse` nine settings on a grid.
@@ -23,6 +23,7 @@ def get_sweep() -> Sweep:
             }
         },
         sampler="tpe",
+        startup=5,
         pruner="median",
         trials=20,
     )

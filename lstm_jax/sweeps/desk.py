@@ -46,6 +46,8 @@ _TOLD = {
 }
 _TRIES = 5
 """A trial fails when so many workers in a row have died over it without a checkpoint between."""
+_HOPELESS = 5
+"""A sweep stops when its first, or its last, so many trials have all failed."""
 
 
 class Desk:
@@ -70,7 +72,7 @@ class Desk:
         """
         self._study, self._storage = study, storage
         self._budget, self._hours, self._heartbeat = budget, hours, heartbeat
-        self._liveness = Liveness()
+        self._liveness, self._opened = Liveness(), time.time()
 
     def rows(self) -> list[FrozenTrial]:
         """All attempts so far."""
@@ -88,7 +90,11 @@ class Desk:
             self._end(row)
 
     def take(self) -> Trial | None:
-        """A trial for this worker: one that waits, else a new one; None where there is neither."""
+        """A trial for this worker: one that waits, else a new one; None where there is neither.
+
+        Raises:
+            SweepError: workers die over every trial.
+        """
         self.release_dead()
         standing = self.standing()
         if standing.is_late:
@@ -112,7 +118,7 @@ class Desk:
         guard(lambda: self._storage.set_trial_user_attr(trial.last._trial_id, name, value))
 
     def finish(self, trial: Trial, state: State, value: float | None, error: str = "") -> None:
-        """Ends a trial for good.
+        """Ends a trial: no worker takes it by itself.
 
         Raises:
             LostTrialError: it was given to another worker, whose end counts.
@@ -139,6 +145,35 @@ class Desk:
             self._end(row)
         finally:
             end_attempt(trial.last.user_attrs[OWNER])
+
+    def retry_failed(self) -> None:
+        """Hands back all trials that failed: not their setting was at fault, somebody says."""
+        for trial in self.standing().trials:
+            has_failed = trial.state is State.FAILED and self._counts(trial)
+            if has_failed and (taken := self._add(trial)):
+                self.release(taken)
+
+    def stop_if_all_fail(self) -> None:
+        """Ends a sweep whose experiment, or whose machine, is at fault and not what is searched.
+
+        Raises:
+            SweepError: the first trials have all failed, or the last that this process has seen
+                end, after several tries each.
+        """
+        final = self.standing().final
+        ended = [one for one in final if one.last.user_attrs[SEEN] >= self._opened]
+        ended.sort(key=lambda one: one.last.user_attrs[SEEN])
+        if not ended:
+            return
+        last = ended[-_HOPELESS:]
+        told = f"trials failed, the last with: {last[-1].last.user_attrs.get(ERROR)}; "
+        hint = "once that is mended, --retry_failed gives them another try"
+        if len(final) >= _HOPELESS and all(one.state is State.FAILED for one in final):
+            raise SweepError(f"all of the first {len(final)} {told}{hint}")
+        # What the experiment refuses fails at the first try.
+        lost = [one.state is State.FAILED and len(one.attempts) > 1 for one in last]
+        if len(lost) == _HOPELESS and all(lost):
+            raise SweepError(f"the last {_HOPELESS} {told}{hint}, and without it the others begin")
 
     def heartbeat(self, trial: Trial) -> "Heartbeat":
         """Signs of life for a trial, given in a `with` block."""
@@ -178,6 +213,7 @@ class Desk:
         if taken := self._add(trial):
             error = f"{_TRIES} workers in a row died over it: not enough memory, perhaps"
             self.finish(taken, State.FAILED, None, error)
+            self.stop_if_all_fail()
 
     def _end(self, row: FrozenTrial) -> None:
         """Ends an attempt; one over whose trial there is a verdict as that says."""

@@ -1,18 +1,21 @@
 """Starts the workers of one machine, and stays until no trial is left."""
 
 import contextlib
+import importlib.metadata
+import importlib.util
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from lstm_jax.errors import SweepError
 from lstm_jax.files import storage_error
 from lstm_jax.interruption import Interruption
 from lstm_jax.sweeps.liveness import host
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import OWNER, Standing
+from lstm_jax.sweeps.trials import OWNER, Standing, State
 from lstm_jax.sweeps.watch import Watch
 
 _PAUSE = 0.5
@@ -20,21 +23,46 @@ _PAUSE = 0.5
 _LOOK = 2.0
 """Seconds between two looks at the storage."""
 _STILLBORN = 20
-"""The sweep stops when so many workers in a row are killed before they end a trial."""
+"""The sweep stops when so many workers in a row are killed and no trial ends but by failing."""
 _THREADS = ("LSTM_JAX_NUM_THREADS", "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What bounds the threads of the native kernel, of XLA's CPU client, and of NumPy's libraries."""
 
 
-def cores() -> int:
-    """The cores that this process may use, and the workers that it starts where nobody says.
+def default_workers() -> int:
+    """How many workers are started where nobody says: one for each core, or one on an accelerator.
 
     A small recurrent network gains little from a second thread, less than from another trial beside
-    it: docs/results.md has the measurement.
+    it: docs/results.md has the measurement. The first process on an accelerator takes most of its
+    memory. Where JAX has a plugin for one, it is taken to be there, unless JAX_PLATFORMS is "cpu".
     """
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    plugins = importlib.metadata.entry_points(group="jax_plugins")
+    has_plugin = len(plugins) > 0 or importlib.util.find_spec("libtpu") is not None
+    return 1 if has_plugin and platforms != "cpu" else cores()
+
+
+def cores() -> int:
+    """The cores that this process may use, a container's limit on CPU time considered."""
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+        count = os.cpu_count() or 1
+    return max(1, min(count, round(_quota())))
+
+
+def _quota(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """How many cores' time the control groups (version 2) of this process have together."""
+    least = float(1 << 16)
+    try:
+        (name,) = (line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+    except (OSError, ValueError):
+        return least
+    folder = groups / name.lstrip("/")
+    for group in (folder, *folder.parents[: len(folder.parts) - len(groups.parts)]):
+        with contextlib.suppress(OSError, ValueError):
+            limit, period = (group / "cpu.max").read_text().split()
+            least = min(least, int(limit) / int(period))  # "max" is no number
+    return least
 
 
 def launch(study: Study, command: Sequence[str], workers: int) -> None:
@@ -96,6 +124,7 @@ class _Crew:
     def _look(self) -> Standing:
         """How the sweep stands; ends the attempts of workers that are known to be dead."""
         self.study.desk.release_dead()
+        self.study.desk.stop_if_all_fail()
         self.looked = time.monotonic()
         return self.study.desk.standing()
 
@@ -138,12 +167,11 @@ class _Crew:
             if code is None:
                 continue
             del self.processes[place]
-            if process.stdin is not None:
-                process.stdin.close()
+            _close(process)
             self.looked = 0.0  # the storage knows more now
             if 0 < code < 128:
                 raise SweepError(self._last_error(place))
-            done = len(self.standing.final)
+            done = sum(one.state is not State.FAILED for one in self.standing.final)
             self.killed = 0 if code == 0 or done > self.done else self.killed + 1
             self.done = done
             if self.killed >= _STILLBORN:
@@ -168,6 +196,7 @@ class _Crew:
                 process.terminate()
         for process in self.processes.values():
             process.wait()
+            _close(process)
         self.processes.clear()
 
     def __enter__(self) -> "_Crew":
@@ -180,3 +209,10 @@ class _Crew:
         for process in self.processes.values():
             process.kill()
             process.wait()
+            _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Closes this end of the pipe to a worker that is gone."""
+    if process.stdin is not None:
+        process.stdin.close()

@@ -35,6 +35,7 @@ LEFT = "left"
 """Whether the worker handed the trial back itself."""
 VERDICT = "verdict"
 ERROR = "error"
+"""Why it ended as failed or diverged; without a verdict, what the worker met that left it."""
 METRICS = "metrics"
 """The metric of each seed that is done, by the seed as text."""
 
@@ -48,14 +49,14 @@ class State(enum.StrEnum):
     DIVERGED = "diverged"
     """A loss, a gradient or a parameter became NaN or infinite."""
     FAILED = "failed"
-    """The experiment refuses its values, or every worker that tried it died."""
+    """The experiment refuses its values, or all that tried it met an error or died."""
     RUNNING = "running"
     WAITING = "waiting"
     """Begun and left: the next worker goes on with it."""
 
     @property
     def is_final(self) -> bool:
-        """Whether no worker will touch the trial again."""
+        """Whether no worker takes the trial by itself any more."""
         return self not in (State.RUNNING, State.WAITING)
 
 
@@ -148,7 +149,7 @@ class Standing:
 
     @property
     def final(self) -> list[Trial]:
-        """Those that no worker will touch again."""
+        """Those that no worker takes by itself any more."""
         return [trial for trial in self.trials if trial.state.is_final]
 
     @property

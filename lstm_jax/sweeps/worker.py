@@ -1,5 +1,7 @@
 """A worker: takes trials one after another and trains them."""
 
+import contextlib
+import logging
 import statistics
 import time
 from pathlib import Path
@@ -10,7 +12,14 @@ import optuna
 
 from lstm_jax import checkpoints
 from lstm_jax.config import override
-from lstm_jax.errors import ConfigError, NonFiniteError, RunDirectoryInUseError, SweepError
+from lstm_jax.errors import (
+    ConfigError,
+    NonFiniteError,
+    RunDirectoryInUseError,
+    StorageError,
+    SweepError,
+    UserError,
+)
 from lstm_jax.experiment import Experiment
 from lstm_jax.interruption import Interruption
 from lstm_jax.reporting import say
@@ -19,29 +28,36 @@ from lstm_jax.runner import train
 from lstm_jax.sweeps.desk import Heartbeat, LostTrialError, guard
 from lstm_jax.sweeps.hparams import write_hparams
 from lstm_jax.sweeps.search import sampler, suggest
-from lstm_jax.sweeps.space import describe_setting
+from lstm_jax.sweeps.space import Setting, describe_setting
 from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, VERDICT, State, Trial
 from lstm_jax.sweeps.view import one_row_each
 from lstm_jax.tasks.base import Score
 from lstm_jax.values import suggestion
 
+_log = logging.getLogger(__name__)
+
 TRIALS = "trials"
-_HOPELESS = 5
-"""A sweep stops when its first so many trials have all failed."""
 _PAUSE = 2.0
 """Seconds between two looks at a directory that is in use."""
 
 
-def work(study: Study) -> None:
+def work(study: Study) -> bool:
     """Takes trials until there are no more for this worker.
 
     What one setting alone brings about, numbers that are not finite or values that the experiment
-    refuses together, ends the trial. Anything else, data that are missing or a full disk, ends the
-    worker, and its trial is handed back.
+    refuses together, ends the trial. So does an error that nobody foresaw, too little memory for
+    this size perhaps, if it comes twice in a row; the second time in another process, if there is
+    one, as the first may be left with a device that is of no use any more. Anything else, data that
+    are missing or a full disk, ends the worker, and its trial is handed back.
+
+    Returns:
+        Whether the worker ended over an error, so that another is to go on.
 
     Raises:
         UserError, StorageError: the sweep cannot go on before somebody mends it.
+        Exception: what nobody foresaw, and no other trial has come as far as an evaluation, so that
+            the setting is hardly at fault.
         KeyboardInterrupt, SystemExit: after a signal; the trial is saved and handed back.
     """
     while (trial := study.desk.take()) is not None:
@@ -50,16 +66,41 @@ def work(study: Study) -> None:
                 _Attempt(study, trial, heartbeat).run()
         except LostTrialError as lost:
             say(f"trial {trial.number}: {lost}")
-        except BaseException:
-            with Interruption():  # another signal waits
-                study.desk.release(trial)
-            raise
-        _stop_if_all_fail(study)
+        except BaseException as error:
+            with Interruption() as interruption:  # a signal waits, or another one
+                may_go_on = _hand_back(study, trial, error)
+            if not may_go_on:
+                raise
+            if interruption:
+                raise interruption.exception() from error
+            study.desk.stop_if_all_fail()
+            return True
+        study.desk.stop_if_all_fail()
+    return False
 
 
 def workdir_of(workdir: Path, number: int, index: int, seeds: int) -> Path:
     """The run directory of a trial, for its seed number `index`."""
     return workdir / TRIALS / (f"{number:04d}" if seeds == 1 else f"{number:04d}-seed{index}")
+
+
+def check_runs(study: Study) -> None:
+    """Makes sure that the runs of a sweep are in its directory.
+
+    A database may hold an equal sweep under the same name, whose directory is another one or gone.
+
+    Raises:
+        SweepError: trials are done, and none of their runs is there.
+    """
+    trials = study.desk.standing().trials
+    done = [one.number for one in trials if one.state in (State.COMPLETE, State.PRUNED)]
+    seeds = study.definition.seeds
+    if done and not any(workdir_of(study.workdir, one, 0, seeds).is_dir() for one in done):
+        raise SweepError(
+            f"{len(done)} trials of the sweep are done, but {study.workdir / TRIALS} has no run of "
+            "them: the storage holds the sweep of another directory, or of one that was deleted; "
+            "begin a new one in another directory, or with another --study"
+        )
 
 
 class _Attempt:
@@ -69,8 +110,7 @@ class _Attempt:
         self.study, self.trial, self.heartbeat = study, trial, heartbeat
         definition = study.definition
         self.experiment, self.seeds = definition.experiment, definition.seeds
-        self.split, _, name = definition.metric.partition("/")
-        self.score = Score(name, definition.direction)
+        self.split, self.score = definition.split, definition.score
         point = study.points[trial.number] if study.points is not None else None
         study.optuna.sampler = sampler(study.sweep, study.space, trial.number, point)
         seen = cast(Any, one_row_each(study.optuna))
@@ -100,6 +140,9 @@ class _Attempt:
             self._end(State.DIVERGED, None, str(error))
         except ConfigError as error:
             self._end(State.FAILED, None, str(error))
+
+    def _end(self, state: State, value: float | None, error: str = "") -> None:
+        _end(self.study, self.trial, self.setting, state, value, error)
 
     def _train(self, index: int, seed: int) -> float | None:
         """The best value of the metric in a run, which is gone on with if it was begun."""
@@ -168,15 +211,19 @@ class _Attempt:
             raise SweepError(f"the runs log no metric {metric}{suggestion(metric, names)}")
         return columns["step"], columns[self.score.metric]
 
-    def _end(self, state: State, value: float | None, error: str = "") -> None:
-        """Ends the trial, and fills TensorBoard's HParams view."""
-        for index in range(self.seeds):
-            workdir = workdir_of(self.study.workdir, self.trial.number, index, self.seeds)
-            if workdir.is_dir():
-                write_hparams(workdir, self.setting, succeeded=value is not None)
-        self.study.desk.finish(self.trial, state, value, error)
-        told = error if value is None else f"{self.study.definition.metric} {value:.6g}"
-        say(f"trial {self.trial.number}: {state}, {told}")
+
+def _end(
+    study: Study, trial: Trial, setting: Setting, state: State, value: float | None, error: str
+) -> None:
+    """Ends a trial, and fills TensorBoard's HParams view."""
+    seeds = study.definition.seeds
+    for index in range(seeds):
+        workdir = workdir_of(study.workdir, trial.number, index, seeds)
+        if workdir.is_dir():
+            write_hparams(workdir, setting, succeeded=value is not None)
+    study.desk.finish(trial, state, value, error)
+    told = error if value is None else f"{study.definition.metric} {value:.6g}"
+    say(f"trial {trial.number}: {state}, {told}")
 
 
 def _best(values: np.ndarray, score: Score) -> float | None:
@@ -186,13 +233,24 @@ def _best(values: np.ndarray, score: Score) -> float | None:
     return float(finite.min() if score.direction == "min" else finite.max())
 
 
-def _stop_if_all_fail(study: Study) -> None:
-    """Ends a sweep whose experiment is wrong whatever is searched.
+def _hand_back(study: Study, trial: Trial, error: BaseException) -> bool:
+    """Hands a trial back, or ends it, after an error; returns whether others may go on."""
+    if not isinstance(error, Exception) or isinstance(error, UserError | StorageError):
+        study.desk.release(trial)
+        return False
+    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    _log.warning("trial %d met an error", trial.number, exc_info=error)
+    if _met_an_error(trial):
+        with contextlib.suppress(LostTrialError):
+            _end(study, trial, trial.values, State.FAILED, None, told)
+        return True
+    with contextlib.suppress(LostTrialError):
+        study.desk.set(trial, ERROR, told)
+    study.desk.release(trial)
+    return any(one.curve for one in study.desk.standing().trials if one.number != trial.number)
 
-    Raises:
-        SweepError: so many trials have failed and none has not.
-    """
-    trials = study.desk.standing().final
-    if len(trials) >= _HOPELESS and all(one.state is State.FAILED for one in trials):
-        error = trials[-1].last.user_attrs.get(ERROR)
-        raise SweepError(f"all of the first {len(trials)} trials failed, the last with: {error}")
+
+def _met_an_error(trial: Trial) -> bool:
+    """Whether the attempt before the last one ended so, too."""
+    noted = trial.attempts[-2].user_attrs if len(trial.attempts) > 1 else {}
+    return ERROR in noted and VERDICT not in noted

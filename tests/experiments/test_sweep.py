@@ -197,6 +197,12 @@ def test_a_sweep_in_a_notebook(workdir):
         ("{'task.dropout': [0.5]}", "trials=0", "trials must be positive"),
         ("{'task.dropout': [0.5]}", "trials=1, metric='validation/accuracy'", "--direction"),
         ("{'task.dropout': Uniform(0.0, 0.5)}", "sampler='grid'", "too many"),
+        ("{'keep': Integer(1, 9**9), 'seed': Integer(0, 9)}", "sampler='grid'", "100,000 points"),
+        (
+            "{'task.cell': [LSTM()], 'keep': Choice([1], when={'task.cell': lambda cell: cell.x})}",
+            "trials=1",
+            "keep: a condition failed for LSTM.*no attribute 'x'",
+        ),
         ("{}", "trials=1", "empty"),
     ],
 )
@@ -283,6 +289,6 @@ def test_a_damaged_storage_is_one_line(mistake, files, tmp_path):
     assert "cannot open the storage" in mistake("sweep", "--report", files[2])
     (tmp_path / "sweep" / "study.db").unlink()
     sqlite3.connect(tmp_path / "sweep" / "study.db").close()
-    assert mistake("sweep", "--report", files[2])
+    assert "holds no sweep 'x': it has not begun" in mistake("sweep", "--report", files[2])
     (tmp_path / "sweep" / "sweep.json").write_text("{")
     assert "cannot be read" in mistake("sweep", "--report", files[2])

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lstm_jax.errors import SweepError
 from lstm_jax.sweeps import Sweep, Uniform, desk, liveness
 from lstm_jax.sweeps.desk import Desk, LostTrialError, guard
 from lstm_jax.sweeps.storage import Location, open_storage
@@ -333,3 +334,29 @@ def test_reading_changes_nothing(url: str | None, open_desk: Callable[..., Study
     assert storage.get_all_trials(storage.get_study_id_from_name(str(tmp_path))) == rows
     assert study.desk.rows() == rows
     assert written is None or (tmp_path / "study.db").stat().st_mtime_ns == written.st_mtime_ns
+
+
+def test_failed_trials_are_given_another_try(open_desk: Callable[..., Study]) -> None:
+    study = open_desk(trials=3)
+    for state in (State.FAILED, State.COMPLETE, State.FAILED):
+        study.desk.finish(take(study), state, 1.0 if state is State.COMPLETE else None, "why")
+    assert study.desk.take() is None
+    study.desk.retry_failed()
+    states = [one.state for one in study.desk.standing().trials]
+    assert states == [State.WAITING, State.COMPLETE, State.WAITING]
+    assert [take(open_desk(trials=3)).number for _ in range(2)] == [0, 2]
+    assert study.desk.take() is None
+
+
+def test_a_sweep_over_each_of_whose_trials_workers_die_stops(
+    open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = liveness.begin_attempt(_HEARTBEAT) | {"started": "long ago"}
+    monkeypatch.setattr(desk, "begin_attempt", lambda heartbeat: gone)
+    monkeypatch.setattr(desk, "_TRIES", 1)
+    monkeypatch.setattr(desk, "_HOPELESS", 2)
+    study = open_desk(trials=9)
+    assert [take(study).number for _ in range(2)] == [0, 1]
+    with pytest.raises(SweepError, match="all of the first 2 trials failed, the last with: 1 work"):
+        study.desk.take()
+    assert [one.state for one in study.desk.standing().trials] == [State.FAILED] * 2
