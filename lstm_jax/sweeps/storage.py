@@ -138,8 +138,7 @@ def open_storage(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         # It also makes the tables, over which machines that begin at once fall out.
-        template = url.replace("{", "{{").replace("}", "}}")  # Optuna has words to fill in there
-        storage = patiently(lambda: RDBStorage(template, engine_kwargs=options), patience)
+        storage = patiently(lambda: RDBStorage(url, engine_kwargs=options), patience)
     except (SweepError, ImportError, RuntimeError) as error:
         why = _short(error.__cause__ if isinstance(error, SweepError) else error)
         where = f"{hidden(url)}, which stands in {workdir / LOCATION}" if location.url else file
