@@ -34,7 +34,7 @@ def position(text: str) -> float:
     True
     """
     # Every pass over a data set asks for each of its texts again, and finding the words of a text
-    # takes thirty times as long as a digest of it.
+    # takes 25 times as long as a digest of it.
     key = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
     if (known := _positions.get(key)) is None:
         if len(_positions) >= _MOST_POSITIONS:
