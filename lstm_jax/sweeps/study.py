@@ -122,10 +122,10 @@ def define(
         raise ConfigError("seed stands in the search space and seeds is more than 1: choose one")
     sweep.budget()
     points = sweep.grid_points()
-    digest = points and hashlib.sha256(json.dumps(points).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(points).encode()).hexdigest() if points else None
     metric, direction = sweep.objective(experiment)
     described = {name: _describe(one) for name, one in space.items()}
-    what = experiment, config, dict(changes or {}), described, sweep.is_grid, digest or None
+    what = experiment, config, dict(changes or {}), described, sweep.is_grid, digest
     return Definition(*what, metric, direction, sweep.seeds, backend)
 
 
