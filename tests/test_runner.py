@@ -245,7 +245,7 @@ def test_the_same_characters_in_another_order_are_other_data(name, tmp_path):
 def test_a_mistake_in_a_new_experiment_can_be_mended_in_the_same_directory(text, tmp_path):
     for wrong, error in (
         ({"data__source": TextFiles(text + "s")}, DataError),
-        ({"data__batch_size": 1000}, DataError),
+        ({"data__batch_size": 1000}, ConfigError),
         ({"optimizer": Optimizer("sgd", options={"momentum": "much"})}, ConfigError),
     ):
         with pytest.raises(error):
