@@ -34,6 +34,8 @@ _PICTURES = {
 }
 _ROWS = 30
 """Of the table in a terminal."""
+_ERRORS = 3
+"""Failed trials whose errors are told there; the page has all."""
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
@@ -94,6 +96,8 @@ def describe(sweep: SweepRun, width: int) -> str:
         told = ", ".join(f"{shorts[name]} {share:.0%}" for name, share in shares.items())
         parts.append(f"importance of {len(sweep.ranked())} trials: {told}")
     parts += _comparison(sweep)
+    failed = [one for one in sweep.trials if one.state is State.FAILED]
+    parts += [f"trial {one.number} failed: {one.error}" for one in failed[:_ERRORS]]
     return "\n\n".join(parts) + "\n"
 
 
@@ -102,7 +106,7 @@ def describe_comparison(sweep: SweepRun, first: int, second: int) -> str:
 
     Raises:
         SweepError: no such trial.
-        ConfigError: fewer than two seeds of one of them are done.
+        ConfigError: one of them is not complete, or there are fewer than two seeds.
     """
     compared = sweep.compare(first, second)
     is_first = (compared.difference < 0) == (sweep.score.direction == "min")

@@ -13,7 +13,7 @@ from rich.text import Text
 from lstm_jax.sweeps.pruners import evaluations
 from lstm_jax.sweeps.space import describe_setting, short_names, show_value
 from lstm_jax.sweeps.study import Study
-from lstm_jax.sweeps.trials import Standing, Trial, ranked
+from lstm_jax.sweeps.trials import ERROR, Standing, Trial, ranked
 
 _FINISHED_SHOWN = 10
 _LINE_INTERVAL = 60.0
@@ -40,7 +40,9 @@ class Watch:
         news = [trial for trial in standing.final if trial.number not in self._told]
         for trial in news:
             told = f"trial {trial.number}: {trial.state} {_metric(trial)}"
-            print(f"{told} ({describe_setting(trial.values)})", file=sys.stderr)
+            error = trial.last.user_attrs.get(ERROR)
+            why = f": {error}" if error else ""
+            print(f"{told} ({describe_setting(trial.values)}){why}", file=sys.stderr)
         self._told |= {trial.number for trial in news}
         if news or time.monotonic() - self._line > _LINE_INTERVAL:
             self._line = time.monotonic()

@@ -297,6 +297,16 @@ def test_texts_with_brackets_and_colons_are_shown_as_they_are(empty):
     assert "\x1b" not in describe(swept, 100)
 
 
+def test_the_errors_of_the_first_failed_trials_are_told(tmp_path):
+    study = begin(tmp_path / "sweep", {RATE: LogUniform(1e-3, 1.0)})
+    for error in ("too large", "too long", "too late", "too many"):
+        add(study, {RATE: 0.1}, state=State.FAILED, error=error)
+    told = describe(load_sweep(study.workdir), 100)
+    assert told.endswith(
+        "trial 0 failed: too large\n\ntrial 1 failed: too long\n\ntrial 2 failed: too late\n"
+    )
+
+
 def test_a_sweep_that_has_only_begun_can_be_described(empty):
     assert describe(empty, 80) == f"{empty.workdir}: no trials yet\n"
     assert json_lines(empty) == ""

@@ -82,7 +82,9 @@ def test_elsewhere_each_end_is_a_line_told_once(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
     assert lines[1].startswith("trial 1: complete 2.25 (optimizer.learning_rate=0.01")
+    assert lines[1].endswith(")")
     assert lines[2].startswith("trial 4: diverged -")
+    assert lines[2].endswith("): NaN")
 
 
 @pytest.mark.parametrize(
