@@ -30,6 +30,11 @@ SPACE = {
 }
 
 
+def grid(name: str, *values: Any, **options: Any) -> Sweep:
+    """A sweep that runs each of these values."""
+    return Sweep({name: list(values)}, sampler="grid", **options)
+
+
 def begin(
     workdir: Path,
     space: Mapping[str, Any] = SPACE,
