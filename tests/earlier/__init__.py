@@ -1,0 +1,1 @@
+"""Runs and a sweep as earlier versions made them, and what those versions said of them."""
