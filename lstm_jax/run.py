@@ -1,9 +1,10 @@
 """A run that was trained: its metrics, its model, and what the model can do."""
 
 import functools
+import io
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from lstm_jax import checkpoints, run_directory
 from lstm_jax.config import override
 from lstm_jax.data.base import SPLITS, Split
-from lstm_jax.data.labelled import LabelledTexts, PaddedTexts
+from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import CheckpointError, ConfigError
 from lstm_jax.experiment import Experiment
@@ -85,8 +86,9 @@ class Run:
     ) -> dict[str, Any]:
         """The metrics of a pass over a split: `nats_per_token`, `perplexity`, `tokens`, ...
 
-        For a classifier: `accuracy`, `macro_f1`, `nats`, `calibration_error`, `examples`,
-        `dropped_tokens` (beyond `data.max_length`), `classes` and `confusion_matrix`.
+        For a classifier: `accuracy`, `macro_f1`, `nats`, `calibration_error`, `examples`, `classes`
+        and `confusion_matrix`. Beside them the data's own: `unknown_share`, of tokens that the
+        vocabulary lacks, and `dropped_tokens`, beyond a classifier's `data.max_length`.
 
         Args:
             split: "train", "validation" or "test".
@@ -111,30 +113,28 @@ class Run:
         eval_step = make_eval_step(task, self._graph)
         sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
         metrics: dict[str, Any] = task.summarize(sums, self.vocabulary)
-        if isinstance(dataset, PaddedTexts):
-            metrics["dropped_tokens"] = dataset.dropped_tokens(split)
+        metrics |= dataset.facts(split)
         return metrics | task.details(sums, self.vocabulary)
 
-    def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> Predictions:
+    def predict(self, texts: Iterable[str], *, batch_size: int = 64) -> Predictions:
         """What a classifier says of texts, any number of them: labels and probabilities.
 
             run.predict(["a great film", "not my kind of film"]).labels
+            run.predict(open("texts.txt"))
 
         A text is read as in training: `data.max_length` cuts it, and an empty one is a text of no
         words.
 
         Args:
-            texts: the texts.
+            texts: the texts, in any iterable that has an order. A file that is open for reading
+                gives one for each line, without the line's end.
             batch_size: how many are computed side by side; the result does not depend on it.
 
         Raises:
             ConfigError: the run is not of a classifier, or `batch_size` is below 1.
         """
         data = self._labelled_texts()
-        if isinstance(texts, str):
-            raise ConfigError("predict takes a list of texts, not one text: predict([text])")
-        if wrong := [text for text in texts if not isinstance(text, str)]:
-            raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")
+        texts = _as_list(texts)
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
         sequences, dropped = data.encode_all(texts, self.vocabulary)
@@ -241,14 +241,42 @@ def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[
     return last, checkpoints.restore(directory, last, template, part=".params")
 
 
+def _as_list(texts: Any) -> list[str]:
+    """Texts that are gone through more than once.
+
+    Raises:
+        ConfigError: they are something else, or have no order.
+    """
+    if isinstance(texts, str):
+        raise ConfigError("predict takes a list of texts, not one text: predict([text])")
+    # Of a mapping or a table, going through it gives the names of the columns.
+    is_table = isinstance(texts, Mapping) or getattr(texts, "ndim", 1) != 1
+    if is_table or isinstance(texts, set | frozenset) or not isinstance(texts, Iterable):
+        hint = "a column of it, for example" if is_table else "in an order"
+        raise ConfigError(f"predict takes a list of texts, not a {type(texts).__name__}: {hint}")
+    if isinstance(texts, io.TextIOBase):
+        texts = (line.removesuffix("\n") for line in texts)
+    listed = list(texts)
+    if wrong := [text for text in listed if not isinstance(text, str)]:
+        raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")
+    return listed
+
+
 def _ranked(kept: list[int], metrics: dict[str, dict[str, np.ndarray]], score: Score) -> list[int]:
-    """The steps that are kept, the best validation first; those without one last, newest first."""
+    """The steps that are kept, the best validation first; those without one last, newest first.
+
+    Scores are compared as the loop compares them, in float32, and of equal ones the earlier is
+    better.
+    """
     columns = metrics.get("validation", {"step": np.array([]), score.metric: np.array([])})
-    scores = dict(zip(columns["step"].tolist(), columns[score.metric].tolist(), strict=True))
+    values = columns[score.metric].astype(np.float32).tolist()
+    scores = dict(zip(columns["step"].tolist(), values, strict=True))
     sign = 1 if score.direction == "min" else -1
 
     def rank(step: int) -> tuple[float, int]:
         value = scores.get(step, math.nan)
-        return (math.inf if math.isnan(value) else sign * value, -step)
+        if not score.improves(value, score.worst):
+            return math.inf, -step
+        return sign * value, step
 
     return sorted(kept, key=rank)

@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 import lstm_jax
@@ -38,6 +39,35 @@ def test_a_prediction_does_not_depend_on_its_neighbours(run: lstm_jax.Run) -> No
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
     backwards = run.predict(TEXTS[::-1])
     np.testing.assert_allclose(backwards.probabilities[::-1], expected.probabilities, atol=1e-6)
+
+
+def test_texts_that_can_be_gone_through_once_are_predicted(
+    run: lstm_jax.Run, tmp_path: Path
+) -> None:
+    """An iterator gave no prediction: checking its texts had used it up."""
+    expected = run.predict(TEXTS).probabilities
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    with (tmp_path / "texts.txt").open(encoding="utf-8") as file:
+        given = [iter(TEXTS), (text for text in TEXTS), dict.fromkeys(TEXTS).keys(), file]
+        given += [np.array(TEXTS), map(str, TEXTS), tuple(TEXTS), pandas.Series(TEXTS)]
+        for texts in given:
+            np.testing.assert_array_equal(run.predict(texts).probabilities, expected)
+
+
+def test_what_is_no_list_of_texts_is_refused(run: lstm_jax.Run) -> None:
+    table = "predict takes a list of texts, not a {}: a column of it, for example"
+    for given, message in [
+        ("great", "predict takes a list of texts, not one text: predict([text])"),
+        ({"text": "great"}, table.format("dict")),
+        (pandas.DataFrame({"text": ["great"]}), table.format("DataFrame")),
+        (np.array([["great"]]), table.format("ndarray")),
+        ({"great", "dull"}, "predict takes a list of texts, not a set: in an order"),
+        (7, "predict takes a list of texts, not a int: in an order"),
+        (iter(["great", b"dull"]), "a text must be a string, not bytes"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            inspect.unwrap(lstm_jax.Run.predict)(run, given)
+        assert str(caught.value) == message
 
 
 def test_what_a_prediction_holds(run: lstm_jax.Run) -> None:

@@ -1,6 +1,7 @@
 """What a run does from its first step to its last."""
 
 import dataclasses
+import math
 import os
 
 import jax.monitoring
@@ -126,6 +127,24 @@ def test_the_best_checkpoint_and_the_latest_are_kept(text, tmp_path, monkeypatch
         assert run.steps == steps
         assert run.step == 12
         assert int(arrays_of(run.workdir)[".progress.best_step"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("scores", "steps"),
+    [
+        ([3.0, 2.0, 2.0, 2.5], [12, 20, 24]),
+        ([3.0, 0.3, 0.29999999999, 0.3], [12, 20, 24]),
+        ([math.nan, math.inf, math.nan, math.inf], [20, 24]),
+    ],
+    ids=["equal", "equal in float32", "none"],
+)
+def test_what_is_kept_as_the_best_is_what_is_loaded(text, tmp_path, monkeypatch, scores, steps):
+    """Of equal scores the loop kept the earlier step, and `load` took the later one."""
+    give_scores(monkeypatch, scores)
+    run = lstm_jax.train(tiny(text, keep=2), tmp_path)
+    best = int(arrays_of(tmp_path)[".progress.best_step"])
+    assert run.steps == steps
+    assert run.step == lstm_jax.load(tmp_path).step == (best or 24)
 
 
 def test_the_learning_rate_is_halved_when_validation_does_not_improve(text, tmp_path, monkeypatch):
