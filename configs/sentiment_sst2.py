@@ -43,6 +43,8 @@ def get_config() -> Experiment:
                 label="label",
                 nested=True,
                 held_out=0.02,
+                # The figures are of this split, made when words alone were compared.
+                compared_by="words",
             ),
             tokens="words",
             batch_size=64,

@@ -70,7 +70,10 @@ def to_json(config: Any) -> str:
 
 
 def from_json(text: str, trust: Collection[str] = ()) -> Any:
-    """The config that `to_json` wrote. Fields missing in the text take their defaults.
+    """The config that `to_json` wrote.
+
+    A field missing in the text takes the value that its class's `BEFORE` has for it, if any, which
+    is how versions without the field behaved; else its default.
 
     Classes come only from `lstm_jax` and from the packages or modules named in `trust`; importing
     those is all that is executed.
@@ -87,6 +90,18 @@ def from_json(text: str, trust: Collection[str] = ()) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"malformed JSON: {error}") from error
+
+
+def as_begun(config: C, text: str) -> C:
+    """The config with the values of `BEFORE` for all fields that an earlier version did not know.
+
+    What that version began, goes on as it began.
+
+    Args:
+        config: what a file builds today.
+        text: what `to_json` wrote when the run or the sweep began.
+    """
+    return _as_begun(config, json.loads(text))
 
 
 def check(config: Any) -> None:
@@ -215,7 +230,24 @@ def _from_plain(plain: Any, name: str, trust: tuple[str, ...]) -> Any:
     }
     if "class" not in plain:
         return values
-    return build(_find_class(plain["class"], name, trust), values, name)
+    cls = _find_class(plain["class"], name, trust)
+    return build(cls, _before(cls, values) | values, name)
+
+
+def _before(cls: type, saved: Collection[str]) -> dict[str, Any]:
+    """The values of fields that are not among those saved, where there is one to take."""
+    before: Mapping[str, Any] = getattr(cls, "BEFORE", {})
+    return {name: value for name, value in before.items() if name not in saved}
+
+
+def _as_begun(value: Any, plain: Any) -> Any:
+    if isinstance(value, tuple) and isinstance(plain, list):
+        return tuple(map(_as_begun, value, plain)) if len(value) == len(plain) else value
+    if not is_config(value) or not isinstance(plain, dict):
+        return value
+    parts = [part for part in field_types(type(value)) if part in plain]
+    inner = {part: _as_begun(getattr(value, part), plain[part]) for part in parts}
+    return dataclasses.replace(value, **inner, **_before(type(value), plain))
 
 
 def _find_class(path: Any, name: str, trust: tuple[str, ...]) -> type:

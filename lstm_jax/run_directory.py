@@ -17,11 +17,11 @@ import os
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from lstm_jax.config import check, difference, from_json, packages, to_json
+from lstm_jax.config import as_begun, check, difference, from_json, packages, to_json
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, RunDirectoryInUseError
 from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
@@ -32,13 +32,18 @@ VOCABULARY = "vocabulary.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
+C = TypeVar("C")
 
 
 class RunDirectory:
-    """A run directory open for writing, by nobody else. Made by `open_for_writing`."""
+    """A run directory open for writing, by nobody else. Made by `open_for_writing`.
 
-    def __init__(self, path: Path, lock: IO[bytes]):
+    Its `experiment` is the one it was opened for, with what an earlier version began it with.
+    """
+
+    def __init__(self, path: Path, lock: IO[bytes], experiment: Any):
         self.path = path
+        self.experiment = experiment
         self._lock = lock
 
     @property
@@ -61,6 +66,10 @@ class RunDirectory:
                 f"the data changed since {self.path} was trained on them: put the old ones back "
                 "or choose another directory"
             )
+
+    def read_vocabulary(self) -> Vocabulary | None:
+        """The vocabulary with which the run started; None before it has one."""
+        return read_vocabulary(self.path) if (self.path / VOCABULARY).exists() else None
 
     def save_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Saves the vocabulary, or makes sure that it is the one with which the run started.
@@ -123,11 +132,10 @@ def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
         )
     lock = _acquire(path)
     try:
-        _save_config(path / CONFIG, experiment)
+        return RunDirectory(path, lock, _save_config(path / CONFIG, experiment))
     except BaseException:
         lock.close()
         raise
-    return RunDirectory(path, lock)
 
 
 def read_experiment(workdir: str | Path, trust: Collection[str] = ()) -> Any:
@@ -213,16 +221,18 @@ def _describe_owner(text: bytes) -> str:
         return "another process"  # which has not yet come to write its name
 
 
-def _save_config(path: Path, experiment: Any) -> None:
+def _save_config(path: Path, experiment: C) -> C:
     """Writes the config of a new run; compares it with that of a run to be resumed."""
     text = to_json(experiment)
     begun = any(path.with_name(name).exists() for name in (VOCABULARY, CHECKPOINTS))
     if not begun or not path.exists():
         write_atomically(path, text.encode())
-        return
+        return experiment
     try:
         # Classes come from packages that the caller's own experiment already uses.
-        saved = from_json(path.read_text(encoding="utf-8"), packages(json.loads(text)))
+        begun_with = path.read_text(encoding="utf-8")
+        saved = from_json(begun_with, packages(json.loads(text)))
+        experiment = as_begun(experiment, begun_with)
     except (ConfigError, UnicodeDecodeError) as error:
         raise RunDirectoryError(
             f"{path} cannot be compared with the experiment: {error}; choose another directory"
@@ -239,7 +249,8 @@ def _save_config(path: Path, experiment: Any) -> None:
             "undo the change or choose another directory"
         )
     if changes:
-        write_atomically(path, text.encode())
+        write_atomically(path, to_json(experiment).encode())
+    return experiment
 
 
 def _grows(old: Any, new: Any) -> bool:

@@ -42,18 +42,20 @@ def train(
     """
     keep_freed_memory()
     with run_directory.open_for_writing(workdir, experiment) as directory:
-        _Loop(experiment, directory, should_stop).run()
-        return open_run(directory.path, experiment)
+        _Loop(directory, should_stop).run()
+        return open_run(directory.path, directory.experiment)
 
 
 class _Loop:
     """The operations of the loop and what they share."""
 
-    def __init__(self, experiment: Experiment, directory: RunDirectory, asked: Callable[[], bool]):
+    def __init__(self, directory: RunDirectory, asked: Callable[[], bool]):
+        experiment: Experiment = directory.experiment
         self.task, self.optimizer = experiment.task, experiment.optimizer
         self.directory, self.keep, self.should_stop = directory, experiment.keep, asked
         what = self.task, experiment.data, self.optimizer, experiment.seed
-        prepared = training.prepare(*what, open_origin(experiment, directory.path))
+        origin, saved = open_origin(experiment, directory.path), directory.read_vocabulary()
+        prepared = training.prepare(*what, origin, saved)
         self.vocabulary, self.dataset, self.state = prepared[:3]
         self.train_steps, self.eval_step, self.backend, self.notes = prepared[3:]
         self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
@@ -116,7 +118,8 @@ class _Loop:
         value = metrics[score.metric]
         progress = update_progress(progress, score, self.optimizer, self.step, value)
         self.state, self.is_saved = self.state._replace(progress=progress), False
-        self.reporter.message(describe_evaluation(self.step, self.step / self.epoch, metrics))
+        shown = metrics | dict(self.dataset.facts("validation"))
+        self.reporter.message(describe_evaluation(self.step, self.step / self.epoch, shown))
         self.reporter.curves(run_directory.read_metrics(self.directory.path))
 
     def _save(self) -> None:

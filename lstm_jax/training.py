@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from lstm_jax import backend, native_library
 from lstm_jax.data.base import Data, Dataset
+from lstm_jax.data.unknown import warn_of_unknown
 from lstm_jax.data.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.memory import release_freed_memory
@@ -64,7 +65,12 @@ EvalStep = Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Metric]]]
 
 
 def prepare(
-    task: Task, data: Data, optimizer: Optimizer, seed: int, origin: Origin | None = None
+    task: Task,
+    data: Data,
+    optimizer: Optimizer,
+    seed: int,
+    origin: Origin | None = None,
+    saved: Vocabulary | None = None,
 ) -> Prepared:
     """Reads the training data and builds the model.
 
@@ -74,12 +80,13 @@ def prepare(
         optimizer: how it is trained.
         seed: of the parameters, the noise and the order of the data.
         origin: what the model starts from instead of random parameters.
+        saved: the vocabulary of the run that is gone on with, if there is one.
 
     Raises:
         DataError: the data cannot be read, or are too few.
         ConfigError: the optimizer refuses its options, or the model does not fit its origin.
     """
-    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary)
+    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary, saved)
     dataset = data.open(vocabulary, seed)
     if not isinstance(batch := dataset.batch(0), task.BATCH):
         raise ConfigError(
@@ -100,6 +107,7 @@ def prepare(
         )
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
     notes = [dataset.describe("train"), dataset.describe("validation")]
+    notes += warn_of_unknown(dataset) if not task.reads_unknown else []
     if used:
         notes.append("backend: " + backend.describe(used))
     if origin is not None and origin.params is not None:

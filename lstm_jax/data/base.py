@@ -7,7 +7,9 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Sequence
+import decimal
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from lstm_jax.data.vocabulary import Vocabulary
@@ -29,6 +31,16 @@ class Source(abc.ABC):
             DataError: the text is missing or unreadable, or the source has no such split.
         """
 
+    def left_out(self, split: Split) -> tuple[str, ...]:
+        """What of a split is passed over and why, for people; by default nothing."""
+        del split
+        return ()
+
+
+def describe_left_out(line: str, source: Source, split: Split) -> str:
+    """A line about a split, and behind it what its source leaves out."""
+    return "; ".join([line, *(f"left out: {one}" for one in source.left_out(split))])
+
 
 class Example(NamedTuple):
     """A text and what it is to be classified as."""
@@ -38,6 +50,17 @@ class Example(NamedTuple):
     """The name of its class; None where the text has no label."""
     place: str
     """Where it stands, for error messages: `train.tsv, line 7`."""
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels as classes are numbered: by value if all of them are numbers, else by alphabet.
+
+    >>> in_order(["10", "2", "-1"]), in_order(["10", "2", "none"])
+    (('-1', '2', '10'), ('10', '2', 'none'))
+    """
+    names = sorted(labels)
+    is_numeric = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", name) for name in names)
+    return tuple(sorted(names, key=decimal.Decimal) if is_numeric else names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +76,13 @@ class LabelledSource(Source):
         """
 
     def class_names(self) -> tuple[str, ...]:
-        """The classes in the order of their ids; by default the sorted labels of training.
+        """The classes in the order of their ids; by default `in_order` of those of training.
 
         Raises:
             DataError: as `examples`.
         """
         labels = {example.label for example in self.examples("train")}
-        return tuple(sorted(label for label in labels if label is not None))
+        return in_order(label for label in labels if label is not None)
 
     def documents(self, split: Split) -> Iterator[str]:
         """The texts alone, labelled or not, so that a language model can be trained on them."""
@@ -107,17 +130,29 @@ class Dataset(Protocol):
         """All batches of a pass over `split` in which every target counts exactly once."""
         ...
 
+    def facts(self, split: Split) -> Mapping[str, int | float]:
+        """Figures about a split that stand beside the metrics of a model on it.
+
+        `unknown_share` is the share of its tokens that the vocabulary lacks, where there may be
+        such tokens.
+        """
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class Data(abc.ABC):
     """A config of data: a source, how it is tokenized, how it is cut into batches."""
 
     @abc.abstractmethod
-    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
+    def build_vocabulary(
+        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
+    ) -> Vocabulary:
         """Reads the training split and builds the vocabulary, which the run then saves.
 
         Args:
             given: a vocabulary whose tokens are taken instead, because a model knows them.
+            saved: what the run that is gone on with has saved. It keeps the rules by which it cuts
+                text and the order of its classes, which a later version may choose otherwise.
         """
 
     @abc.abstractmethod

@@ -9,11 +9,23 @@ from typing import Literal
 import numpy as np
 
 from lstm_jax.data import groups
-from lstm_jax.data.base import SPLITS, Data, Example, LabelledSource, Split
+from lstm_jax.data.base import (
+    SPLITS,
+    Data,
+    Example,
+    LabelledSource,
+    Split,
+    describe_left_out,
+)
 from lstm_jax.data.padded import LabelledBatch, PaddedBatches, Sequences
 from lstm_jax.data.reviews import MovieReviews
 from lstm_jax.data.tokenization import Tokens
-from lstm_jax.data.vocabulary import Vocabulary, check_unit
+from lstm_jax.data.unknown import describe_unknown, share_of_unknown
+from lstm_jax.data.vocabulary import (
+    Vocabulary,
+    check_unit,
+    rules_of,
+)
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -54,16 +66,21 @@ class LabelledTexts(Data):
         if self.max_length is not None and self.max_length < 2:
             raise ConfigError(f"max_length must be at least 2, got {self.max_length}")
 
-    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
+    def build_vocabulary(
+        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
+    ) -> Vocabulary:
         """The tokens of the training split, or those that are given, and the classes."""
         classes = self.source.class_names()
+        if saved is not None and {*classes} == {*saved.classes}:
+            classes = saved.classes
         if len(classes) < 2:
             raise DataError(
                 f"{self.source} has {len(classes)} classes; a classifier tells at least 2 apart"
             )
         if given is None:
             texts = self.source.documents("train")
-            given = Vocabulary.build(texts, self.tokens, self.max_vocabulary, self.min_count)
+            limits = self.max_vocabulary, self.min_count
+            given = Vocabulary.build(texts, self.tokens, *limits, rules_of(saved))
         elif self.max_vocabulary is not None or self.min_count != 1:
             raise ConfigError(
                 "max_vocabulary and min_count have no say where task.pretrained gives the "
@@ -153,9 +170,11 @@ class PaddedTexts:
             hashed.update(encoded.labels.tobytes())
         return hashed.hexdigest()
 
-    def dropped_tokens(self, split: Split) -> int:
-        """How many tokens of a split lie beyond `max_length`."""
-        return self._encoded(split).dropped
+    def facts(self, split: Split) -> dict[str, int | float]:
+        """How many tokens lie beyond `max_length`, and the share of unknown ones of those read."""
+        encoded = self._encoded(split)
+        words = [sequence[1:] for sequence in encoded.sequences]  # behind the start
+        return {"dropped_tokens": encoded.dropped, **share_of_unknown(self.vocabulary, words)}
 
     def describe(self, split: Split = "train") -> str:
         """How a split is read, in one line: shapes, share of padding, what was cut off."""
@@ -164,18 +183,20 @@ class PaddedTexts:
         cut = groups.batches(parts)
         read = int(encoded.lengths.sum())
         padding = 1 - read / sum(batch.length * batch.rows for batch in cut)
-        line = (
-            f"{split}: {len(encoded.labels):,} examples of {len(self.vocabulary.classes)} classes, "
-            f"{read:,} tokens in batches of {len({batch[:2] for batch in cut})} shapes, "
-            f"{padding:.1%} padding"
-        )
+        said = [
+            f"{split}: {len(encoded.labels):,} examples of {len(self.vocabulary.classes)} classes",
+            f"{read:,} tokens in batches of {len({batch[:2] for batch in cut})} shapes",
+            f"{padding:.1%} padding",
+            *describe_unknown(self.facts(split)),
+        ]
+        line = ", ".join(said)
         if encoded.dropped:
             share = encoded.dropped / (read + encoded.dropped)
             line += (
                 f"; max_length={self.config.max_length} drops {encoded.dropped:,} tokens "
                 f"({share:.1%}) of {encoded.trimmed:,} examples"
             )
-        return line
+        return describe_left_out(line, self.config.source, split)
 
     def batch(self, index: int) -> LabelledBatch:
         """Training batch number `index`."""

@@ -4,11 +4,12 @@ import dataclasses
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
-from lstm_jax.data.base import Example, LabelledSource, Split
+from lstm_jax.data.base import Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, read_text
-from lstm_jax.data.held_out import check_share, position, split_of
+from lstm_jax.data.held_out import Comparison, check_share, position, split_of
 from lstm_jax.data.tables import LabelledTable
 from lstm_jax.errors import DataError
 from lstm_jax.values import suggestion
@@ -18,7 +19,8 @@ from lstm_jax.values import suggestion
 class LabelledFolder(LabelledSource):
     """A folder of UTF-8 text files, an example each: `train/pos/12_9.txt`, `test/neg/3_1.txt`.
 
-    The folders inside `train` are the classes, in the order of their names. The Large Movie Review
+    The folders inside `train` are the classes, by value if all their names are numbers, else by
+    alphabet. The Large Movie Review
     Dataset (`aclImdb`) comes so: 25,000 training and 25,000 test reviews of the classes neg and
     pos, and 50,000 without a label in `train/unsup`. (As published, 123 texts of its training part
     occur in its test part.)
@@ -30,27 +32,31 @@ class LabelledFolder(LabelledSource):
         ConfigError: the share to hold out is not above 0 and below 0.5.
     """
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words"}
+
     directory: str
     """The folder that holds `train` and `test`; `~` and `$VARIABLE` are replaced when read."""
     validation: str | None = None
     """The folder beside `train` with the validation texts. None: a share of `train` is held out."""
     held_out: float = 0.08
-    """The share of the labelled training texts that is held out for validation. The words of a text
-    decide (`lstm_jax.data.held_out`), so equal texts are in the same split."""
+    """The share of the labelled training texts that is held out for validation. What a text says
+    decides (`lstm_jax.data.held_out`), so equal texts are in the same split."""
     unlabelled: bool = False
     """Whether the texts without a label belong to the training split, after the labelled ones, for
     a language model to be trained on all. Those that are held out with a label are left out."""
     unlabelled_folders: tuple[str, ...] = ("unsup",)
     """The folders inside `train` that are no classes: their texts have no label."""
+    compared_by: Comparison = "text"
+    """What makes two texts equal where texts are held out."""
 
     def __post_init__(self):
         check_share("held_out", self.held_out)
 
     def class_names(self) -> tuple[str, ...]:
-        """The names of the folders of classes inside `train`, sorted."""
+        """The folders of classes inside `train`: by value if all are numbers, else by alphabet."""
         train = self._folder("train")
         names = [name for name in _names(train) if (train / name).is_dir()]
-        classes = tuple(name for name in names if name not in self.unlabelled_folders)
+        classes = in_order(name for name in names if name not in self.unlabelled_folders)
         if not classes:
             raise DataError(f"{train} has no folder of a class, as train/pos and train/neg")
         return classes
@@ -67,29 +73,41 @@ class LabelledFolder(LabelledSource):
     def _training(self, split: Split) -> Iterator[Example]:
         """The training texts, or those of them that are held out for validation."""
         share = self.held_out if self.validation is None else 0.0
-        elsewhere: set[float] = set()
         empty = True
         for example in self._labelled("train"):
-            if split_of(example.text, share) == split:
+            if split_of(example.text, share, by=self.compared_by) == split:
                 empty = False
                 yield example
-            else:
-                elsewhere.add(position(example.text))
         if empty:
             raise DataError(
                 f"{self._folder('train')} has too few texts to hold some out: none is in {split}; "
                 "name a folder for validation, or change held_out"
             )
         if split == "train" and self.unlabelled:
-            train = self._folder("train")
-            found = [name for name in self.unlabelled_folders if (train / name).is_dir()]
-            if not found:
-                names = ", ".join(self.unlabelled_folders) or "none is named"
-                raise DataError(f"{train} has no folder without labels ({names}): unlabelled=False")
-            for name in found:
-                for example in _texts(train / name, None):
-                    if position(example.text) not in elsewhere:
-                        yield example
+            for example, is_held_out in self._unlabelled():
+                if not is_held_out:
+                    yield example
+
+    def left_out(self, split: Split) -> tuple[str, ...]:
+        """How many texts without a label are held out with one."""
+        if split != "train" or not self.unlabelled:
+            return ()
+        count = sum(is_held_out for _, is_held_out in self._unlabelled())
+        return (f"{count:,} texts without a label that validation holds",) if count else ()
+
+    def _unlabelled(self) -> Iterator[tuple[Example, bool]]:
+        """The texts without a label, each with whether it is held out with one."""
+        train = self._folder("train")
+        found = [name for name in self.unlabelled_folders if (train / name).is_dir()]
+        if not found:
+            names = ", ".join(self.unlabelled_folders) or "none is named"
+            raise DataError(f"{train} has no folder without labels ({names}): unlabelled=False")
+        share = self.held_out if self.validation is None else 0.0
+        positions = (position(one.text, self.compared_by) for one in self._labelled("train"))
+        held_out = {one for one in positions if one < share}
+        for name in found:
+            for example in _texts(train / name, None):
+                yield example, position(example.text, self.compared_by) in held_out
 
     def _labelled(self, part: str) -> Iterator[Example]:
         folder, classes = self._folder(part), self.class_names()
@@ -151,12 +169,22 @@ class MovieReviews(LabelledSource):
 
     def examples(self, split: Split) -> Iterator[Example]:
         """The reviews of a split in the order of the package's file."""
-        table = LabelledTable(_package_file(), classes=("0", "1"), held_out=0.1)
         seen: set[float] = set()
-        for text, label, place in table.examples(split):
-            if (key := position(text)) not in seen:  # as good as the words: it has 53 bits
+        for text, label, place in self._table().examples(split):
+            if (key := position(text, "words")) not in seen:  # as good as the words: it has 53 bits
                 seen.add(key)
                 yield Example(text, "pos" if label == "1" else "neg", place)
+
+    def left_out(self, split: Split) -> tuple[str, ...]:
+        """How many texts occur a second time."""
+        texts = [position(example.text, "words") for example in self._table().examples(split)]
+        count = len(texts) - len(set(texts))
+        return (f"{count:,} texts that occur twice",) if count else ()
+
+    def _table(self) -> LabelledTable:
+        """All reviews. English prose: words tell the same sentences in other punctuation."""
+        path = _package_file()
+        return LabelledTable(path, classes=("0", "1"), held_out=0.1, compared_by="words")
 
 
 def _package_file() -> str:

@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
-from lstm_jax.data.base import Example, LabelledSource, Split
+from lstm_jax.data.base import Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, numbered_lines
-from lstm_jax.data.held_out import check_share, nested_split_of, split_of
+from lstm_jax.data.held_out import Comparison, check_share, nested_split_of, split_of
 from lstm_jax.errors import ConfigError, DataError
 from lstm_jax.values import suggestion
 
@@ -41,6 +41,8 @@ class LabelledTable(LabelledSource):
         ConfigError: a suffix, the encoding, the classes or the share is not as described.
     """
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words"}
+
     train: str
     """The file to train on; here as below, `~` and `$VARIABLE` are replaced when it is read."""
     validation: str | None = None
@@ -52,16 +54,18 @@ class LabelledTable(LabelledSource):
     label: str | None = "label"
     """The column that holds the label. None: the texts have none, for a language model."""
     classes: tuple[str, ...] | None = None
-    """The labels in the order of their ids; any other one is refused. None: the sorted labels of
-    the training file."""
+    """The labels in the order of their ids; any other one is refused. None: the labels of the
+    training file, by value if all are numbers, else by alphabet."""
     encoding: str = "utf-8"
     """How the files are encoded, for example `latin-1`."""
     held_out: float = 0.08
-    """The share of the training file's texts that is held out for each split without a file. The
-    words of a text decide (`lstm_jax.data.held_out`), so equal texts are in the same split."""
+    """The share of the training file's texts that is held out for each split without a file. What
+    a text says decides (`lstm_jax.data.held_out`), so equal texts are in the same split."""
     nested: bool = False
     """Whether some texts of the training file are parts of others, as the phrases of SST-2: where
     a split is held out, a part then goes with the texts that it stands in."""
+    compared_by: Comparison = "text"
+    """What makes two texts equal where texts are held out."""
 
     def __post_init__(self):
         for path in (self.train, self.validation, self.test):
@@ -82,15 +86,15 @@ class LabelledTable(LabelledSource):
             )
 
     def class_names(self) -> tuple[str, ...]:
-        """`classes`, or the sorted labels of the training file."""
+        """`classes`, or the labels of the training file, numbers by value, others by alphabet."""
         if self.classes is not None:
             return self.classes
         if self.label is None:
             raise DataError(f"{expand(self.train)} is read without labels: set `label`")
         labels = {example.label for example in self._rows(self.train)}
-        if not (names := sorted(label for label in labels if label is not None)):
+        if not (names := in_order(label for label in labels if label is not None)):
             raise DataError(f"{expand(self.train)} has no label in column {self.label!r}")
-        return tuple(names)
+        return names
 
     def examples(self, split: Split) -> Iterator[Example]:
         """The rows of a split in the order of the file."""
@@ -114,8 +118,8 @@ class LabelledTable(LabelledSource):
         test = self.held_out if self.test is None else 0.0
         if self.nested and validation + test > 0:
             texts = (example.text for example in self._rows(self.train))
-            return nested_split_of(texts, validation, test)
-        return lambda text: split_of(text, validation, test)
+            return nested_split_of(texts, validation, test, self.compared_by)
+        return lambda text: split_of(text, validation, test, self.compared_by)
 
     def _rows(self, file: str, classes: tuple[str, ...] | None = None) -> Iterator[Example]:
         """All rows of a file; a label that is not in `classes`, if given, is refused."""

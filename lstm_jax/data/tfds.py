@@ -70,7 +70,7 @@ class TensorFlowDataset(LabelledSource):
     def class_names(self) -> tuple[str, ...]:
         """The names that the set gives its classes, in the order of their ids.
 
-        Where it gives none, the labels of the training examples: integers by value, strings by
+        Where it gives none, the labels of the training examples: numbers by value, others by
         alphabet.
 
         Raises:
@@ -82,10 +82,7 @@ class TensorFlowDataset(LabelledSource):
                 f"{self.name} is read without labels: which part of an example is its class? "
                 f"Set `label`{suggestion(self.label or '', self._label_names(builder))}"
             )
-        if names := _names(feature):
-            return names
-        found = super().class_names()
-        return found if _kind(feature) == "O" else tuple(sorted(found, key=int))
+        return _names(feature) or super().class_names()
 
     def _records(self, builder: Any, split: Split) -> Iterator[dict[str | None, Any]]:
         """The examples of a split as dicts, in which text is bytes."""

@@ -9,12 +9,15 @@ r"""How text is cut into tokens.
 
 A newline is the token `<eos>` among words and prose. The line break of web pages, `<br />`, is one
 token of prose; a clitic is parted from its word (`don't` is `do n't`), dots and dashes in a row are
-one token, every other character that is neither letter, digit nor underscore is one of its own.
+one token, every other character that is neither letter, digit nor underscore is one of its own. The
+marks that combine with a character stay with it, and what is put together of several characters (a
+letter and its accent, a flag, a family) is one, in Unicode's composed form (NFC).
 """
 
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -30,11 +33,15 @@ LINE_BREAK = "<br>"
 
 NEWLINE_BYTE = "Ċ"
 """How a byte-level vocabulary writes a newline."""
+RULES = 2
+"""Today's rules of prose. Those of number 1, by which vocabularies of before go on reading, tore
+words apart at combining marks."""
 _WORDS = re.compile(r"\n|\S+")
 _CLITIC = r"n['\u2019]t\b|['\u2019](?:s|m|d|re|ve|ll)\b"
-_PROSE = re.compile(
-    rf"\n|<br\s*/?>|\w+(?=n['\u2019]t\b)|{_CLITIC}|\.\.+|--+|\w+|[^\w\s]", re.IGNORECASE
-)
+_JOINERS = "\u00ad\u200c\u200d\u2060"
+"""What may stand inside a word: soft hyphen, non-joiner (in Persian and Hindi), joiners."""
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+"""And the letters that follow the flag of a region."""
 
 
 class Span(NamedTuple):
@@ -44,29 +51,29 @@ class Span(NamedTuple):
     end: int
 
 
-def split(text: str, unit: Tokens) -> list[str]:
+def split(text: str, unit: Tokens, rules: int = RULES) -> list[str]:
     """The tokens of words or prose.
 
     >>> split("I don't like it...<br /><br />At ALL!", "prose")
     ['i', 'do', "n't", 'like', 'it', '...', '<br>', '<br>', 'at', 'all', '!']
     """
-    return list(map(normalizer(unit), written(text, unit)))
+    return list(map(normalizer(unit, rules), written(text, unit, rules)))
 
 
-def written(text: str, unit: Tokens) -> list[str]:
+def written(text: str, unit: Tokens, rules: int = RULES) -> list[str]:
     """The tokens of words or prose as the text has them; `normalizer` says what they count as."""
     if unit == "words":
         return text.replace("\n", f" {END_OF_LINE} ").split()
-    return _PROSE.findall(text)
+    return _prose(text, rules).findall(text)
 
 
-def spans(text: str, unit: Tokens) -> list[Span]:
+def spans(text: str, unit: Tokens, rules: int = RULES) -> list[Span]:
     """Where the tokens of words or prose stand in a text.
 
     >>> [text[a:b] for text in ["Don't!"] for a, b in spans(text, "prose")]
     ['Do', "n't", '!']
     """
-    pattern = _WORDS if unit == "words" else _PROSE
+    pattern = _WORDS if unit == "words" else _prose(text, rules)
     return [Span(*match.span()) for match in pattern.finditer(text)]
 
 
@@ -86,7 +93,7 @@ def join(tokens: Iterable[str], unit: Tokens) -> str:
 
 
 @functools.cache
-def normalizer(unit: Tokens) -> Callable[[str], str]:
+def normalizer(unit: Tokens, rules: int = RULES) -> Callable[[str], str]:
     """From a token as it was written to the one that is counted; each is worked out once."""
     if unit == "words":
         return str
@@ -95,14 +102,48 @@ def normalizer(unit: Tokens) -> Callable[[str], str]:
     def normalize(token: str) -> str:
         if token == "\n":
             return END_OF_LINE
-        if token[0] == "<" and len(token) > 1:
+        if token[0] == "<" and token[-1] == ">" and len(token) > 1:
             return LINE_BREAK
         token = token.replace("\u2019", "'")
-        if len(token) > 1 and token[0] in ".-":
+        if rules > 1:
+            token = unicodedata.normalize("NFC", token)
+        if token[:2] in ("..", "--"):
             return "..." if token[0] == "." else "--"
         return token if unit == "cased_prose" else token.lower()
 
     return normalize
+
+
+def _prose(text: str, rules: int) -> re.Pattern[str]:
+    """What finds the tokens of prose in a text."""
+    # In ASCII there are no marks, and looking for them takes three times as long.
+    return _compiled(with_marks=rules > 1 and not text.isascii())
+
+
+@functools.cache
+def _compiled(with_marks: bool) -> re.Pattern[str]:
+    word, inner, other = r"\w+", r"\w+", r"[^\w\s]"
+    if with_marks:
+        marks = _marks()
+        inner = rf"\w[\w{marks}{_JOINERS}]*"
+        # Most words hold no mark: for them it is one look at what follows.
+        word = rf"\w+(?:[{marks}{_JOINERS}]+\w*)*"
+        # A flag is two letters of its own; several people or things may be joined to one.
+        one = rf"[^\w\s][{marks}{_SKIN_TONES}]*"
+        other = rf"[\U0001f1e6-\U0001f1ff]{{2}}|{one}(?:\u200d{one})*"
+    return re.compile(
+        rf"\n|(?i:<br\s*/?>)|{inner}(?=(?i:n['\u2019]t)\b)|(?i:{_CLITIC})|\.\.+|--+|{word}|{other}"
+    )
+
+
+def _marks() -> str:
+    """All characters that combine with the one before them, as ranges of a pattern."""
+    spaces = range(0x300, 0x1F000), range(0xE0100, 0xE01F0)  # there are none elsewhere
+    codes = [c for part in spaces for c in part if unicodedata.category(chr(c))[0] == "M"]
+    known = set(codes)
+    starts = (c for c in codes if c - 1 not in known)
+    ends = (c for c in codes if c + 1 not in known)
+    return "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
 
 
 def learn_subwords(

@@ -20,6 +20,7 @@ _BYTES = tuple(map(chr, range(256)))
 _SUBWORDS = 8000
 """Tokens of a vocabulary of subwords whose size is not given."""
 _OPTIONAL = ("merges", "classes")
+_PROSE = ("prose", "cased_prose")
 
 
 class _IdsAsWritten(dict[str, int]):
@@ -59,9 +60,13 @@ class Vocabulary:
     """The pairs of subwords to merge, `"a b"`, in their order."""
     classes: tuple[str, ...] = ()
     """What texts are classified as; a class's id is its place. Empty where they are not."""
+    rules: int = tokenization.RULES
+    """The number of the rules by which prose is cut; see `lstm_jax.data.tokenization.RULES`."""
 
     def __post_init__(self):
-        _check(self.tokens, self.unit, self.merges)
+        _check(self.tokens, self.unit, self.merges, self.rules)
+        if self.unit not in _PROSE:
+            object.__setattr__(self, "rules", tokenization.RULES)  # of others there are no two
         if len(set(self.classes)) != len(self.classes):
             raise DataError("not a vocabulary: a class occurs twice")
 
@@ -72,6 +77,7 @@ class Vocabulary:
         unit: Tokens,
         max_size: int | None = None,
         min_count: int = 1,
+        rules: int = tokenization.RULES,
     ) -> "Vocabulary":
         """The tokens of a text, most frequent first, equally frequent ones in code point order.
 
@@ -83,6 +89,7 @@ class Vocabulary:
             unit: what a token is. The vocabulary of bytes does not depend on the text.
             max_size: the most tokens to keep, `<unk>` and `<eos>` included.
             min_count: how often a token must occur to be kept.
+            rules: the number of the rules by which prose is cut.
 
         Raises:
             ConfigError: a limit that cannot be met.
@@ -104,7 +111,8 @@ class Vocabulary:
             raise ConfigError(f"a vocabulary of {unit} cannot be limited to {max_size} tokens")
         counts: collections.Counter[str] = collections.Counter()
         for document in documents:
-            counts.update(document if unit == "characters" else tokenization.split(document, unit))
+            is_whole = unit == "characters"
+            counts.update(document if is_whole else tokenization.split(document, unit, rules))
         if not counts:
             raise DataError("cannot build a vocabulary: the training text is empty")
         for token in special:
@@ -113,7 +121,8 @@ class Vocabulary:
         room = len(ordered) if max_size is None else max_size
         room -= len(special)
         kept = [t for t in ordered if t not in special and counts[t] >= min_count][:room]
-        return cls(tuple(sorted([*kept, *special], key=lambda t: (-counts[t], t))), unit)
+        tokens = tuple(sorted([*kept, *special], key=lambda t: (-counts[t], t)))
+        return cls(tokens, unit, rules=rules)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -143,7 +152,7 @@ class Vocabulary:
             return self._ids_of_code_points[points]
         if self.unit == "subwords":
             return self._subwords.encode(text)
-        words = tokenization.written(text, self.unit)
+        words = tokenization.written(text, self.unit, self.rules)
         return np.fromiter(map(self._ids_as_written.__getitem__, words), np.int32, len(words))
 
     def spans(self, text: str) -> list[Span]:
@@ -160,7 +169,7 @@ class Vocabulary:
             whole = self.unit == "characters"
             sizes = (1 if whole else len(c.encode(errors="replace")) for c in text)
             return [Span(i, i + 1) for i, size in enumerate(sizes) for _ in range(size)]
-        return tokenization.spans(text, self.unit)
+        return tokenization.spans(text, self.unit, self.rules)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of `ids`: the inverse of `encode`, except for white space between words.
@@ -186,6 +195,9 @@ class Vocabulary:
         """The vocabulary as JSON, from which `from_json` makes an equal one."""
         lists = {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)}
         content = {"unit": self.unit, "tokens": self.tokens, **lists}
+        # What was made by the first rules has no number, and keeps its digest.
+        if self.rules > 1 and self.unit in _PROSE:
+            content["rules"] = self.rules
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
@@ -200,6 +212,7 @@ class Vocabulary:
         except ValueError as error:
             raise DataError(f"not a vocabulary: {error}") from None
         required = {"unit", "tokens"}
+        rules = content.pop("rules", 1) if isinstance(content, dict) else 1
         if not isinstance(content, dict) or content.keys() - set(_OPTIONAL) != required:
             raise DataError(
                 "not a vocabulary: expected an object with the keys 'unit' and 'tokens'"
@@ -209,9 +222,9 @@ class Vocabulary:
                 raise DataError(f"not a vocabulary: {name!r} is not a list")
             if not all(isinstance(item, str) for item in content[name]):
                 raise DataError(f"not a vocabulary: {name!r} holds something that is not a string")
-        _check(content["tokens"], content["unit"], content.get("merges", ()))
+        _check(content["tokens"], content["unit"], content.get("merges", ()), rules)
         lists = {name: tuple(content.get(name, ())) for name in ("tokens", *_OPTIONAL)}
-        return cls(unit=content["unit"], **lists)
+        return cls(unit=content["unit"], **lists, rules=rules)
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -219,7 +232,7 @@ class Vocabulary:
 
     @functools.cached_property
     def _ids_as_written(self) -> "_IdsAsWritten":
-        return _IdsAsWritten(self._ids, tokenization.normalizer(self.unit))
+        return _IdsAsWritten(self._ids, tokenization.normalizer(self.unit, self.rules))
 
     @functools.cached_property
     def _subwords(self) -> Subwords:
@@ -247,6 +260,11 @@ def check_unit(unit: Tokens, vocabulary: Vocabulary) -> None:
         )
 
 
+def rules_of(saved: Vocabulary | None) -> int:
+    """The rules by which prose is cut: those of a vocabulary that is there already, or today's."""
+    return tokenization.RULES if saved is None else saved.rules
+
+
 def _learn(
     documents: Iterable[str], size: int, min_count: int
 ) -> tuple[tuple[str, ...], Tokens, tuple[str, ...]]:
@@ -259,9 +277,11 @@ def _learn(
     return tokens, "subwords", merges
 
 
-def _check(tokens: Sequence[Any], unit: Any, merges: Sequence[str]) -> None:
+def _check(tokens: Sequence[Any], unit: Any, merges: Sequence[str], rules: Any) -> None:
     problem, known = None, set(tokens)
-    if unit not in get_args(Tokens):
+    if rules not in range(1, tokenization.RULES + 1):
+        problem = f"this version of lstm_jax knows no rules {rules!r} of cutting prose"
+    elif unit not in get_args(Tokens):
         problem = f"its unit is {unit!r}, not one of {', '.join(get_args(Tokens))}"
     elif len(known) != len(tokens):
         problem = "a token occurs twice"

@@ -7,9 +7,15 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from lstm_jax.data.base import SPLITS, Data, Source, Split
+from lstm_jax.data.base import SPLITS, Data, Source, Split, describe_left_out
 from lstm_jax.data.text import PythonDocumentation
-from lstm_jax.data.vocabulary import Tokens, Vocabulary, check_unit
+from lstm_jax.data.unknown import describe_unknown, share_of_unknown
+from lstm_jax.data.vocabulary import (
+    Tokens,
+    Vocabulary,
+    check_unit,
+    rules_of,
+)
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -65,12 +71,15 @@ class TextWindows(Data):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
+    def build_vocabulary(
+        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
+    ) -> Vocabulary:
         """The vocabulary of the training split, or the tokens of the one that is given."""
         if given is not None:
             return dataclasses.replace(given, classes=())
         text = joined(self.source.documents("train"))
-        return Vocabulary.build(text, self.tokens, self.max_vocabulary, self.min_count)
+        limits = self.max_vocabulary, self.min_count
+        return Vocabulary.build(text, self.tokens, *limits, rules_of(saved))
 
     def open(self, vocabulary: Vocabulary, seed: int = 0) -> "TokenWindows":
         """The batches. A split is read and encoded when it is first asked for.
@@ -132,11 +141,17 @@ class TokenWindows:
 
     def describe(self, split: Split = "train") -> str:
         """How a split is read, in one line."""
-        config = self.config
-        return (
+        parts = [
             f"{split}: {len(self.tokens(split)):,} tokens over a vocabulary of "
-            f"{len(self.vocabulary):,} {self.vocabulary.unit}, in {config.batch_size} columns"
-        )
+            f"{len(self.vocabulary):,} {self.vocabulary.unit}",
+            *describe_unknown(self.facts(split)),
+            f"in {self.config.batch_size} columns",
+        ]
+        return describe_left_out(", ".join(parts), self.config.source, split)
+
+    def facts(self, split: Split) -> dict[str, float]:
+        """The share of the tokens that the vocabulary lacks."""
+        return share_of_unknown(self.vocabulary, [self.tokens(split)])
 
     def tokens(self, split: Split) -> np.ndarray:
         """The ids of all tokens of a split, int32 [tokens].

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from lstm_jax.adversarial import Logits, Texts
+from lstm_jax.arguments import check_floating, check_integers
+from lstm_jax.integers import valid_steps
 from lstm_jax.losses import cross_entropy
 from lstm_jax.metrics import Mean
 from lstm_jax.modules.dense import Dense
@@ -38,7 +40,8 @@ class Classifier(nnx.Module):
     """Embedding, recurrent layers, pooling and a head.
 
     Its parts can be called one after the other: `embed`, `read`, `classify`. A softmax, if there is
-    one, predicts the next token from the outputs.
+    one, predicts the next token from the outputs. `class_weights` are those of the loss, if any, in
+    the order of the logits.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Classifier(nnx.Module):
         *,
         dropout: float = 0.0,
         word_dropout: float = 0.0,
+        class_weights: tuple[float, ...] | None = None,
         unknown: int = 0,
         softmax: Softmax | AdaptiveSoftmax | None = None,
     ):
@@ -60,16 +64,20 @@ class Classifier(nnx.Module):
         sizes = [pooling.features, *units]
         self.head = nnx.List(Dense(size, above, rngs) for size, above in itertools.pairwise(sizes))
         self.softmax = softmax
+        self.class_weights = class_weights
         self.dropout, self.word_dropout, self.unknown = dropout, word_dropout, unknown
 
     def __call__(
-        self, tokens: Int[Array, "time batch"], lengths: Int[Array, " batch"], keys: Keys = NO_NOISE
+        self,
+        tokens: Integer[Array, "time batch"],
+        lengths: Integer[Array, " batch"],
+        keys: Keys = NO_NOISE,
     ) -> Float[Array, "batch classes"]:
         """The logits of texts of at least one token."""
         return self.classify(self.read(self.embed(tokens, keys), lengths, keys), lengths, keys)
 
     def embed(
-        self, tokens: Int[Array, "time batch"], keys: Keys = NO_NOISE
+        self, tokens: Integer[Array, "time batch"], keys: Keys = NO_NOISE
     ) -> Float[Array, "time batch features"]:
         """The vectors of the words, some of which are read as unknown or are dropped."""
         tokens = word_dropout(keys.words, tokens, self.word_dropout, self.unknown)
@@ -78,7 +86,7 @@ class Classifier(nnx.Module):
     def read(
         self,
         vectors: Float[Array, "time batch features"],
-        lengths: Int[Array, " batch"],
+        lengths: Integer[Array, " batch"],
         keys: Keys = NO_NOISE,
     ) -> Float[Array, "time batch outputs"]:
         """The outputs of the last layer."""
@@ -87,7 +95,7 @@ class Classifier(nnx.Module):
     def classify(
         self,
         outputs: Float[Array, "time batch outputs"],
-        lengths: Int[Array, " batch"],
+        lengths: Integer[Array, " batch"],
         keys: Keys = NO_NOISE,
     ) -> Float[Array, "batch classes"]:
         """The logits of the classes."""
@@ -101,23 +109,30 @@ class Classifier(nnx.Module):
 
     def next_token(
         self,
-        tokens: Int[Array, "time batch"],
+        tokens: Integer[Array, "time batch"],
         outputs: Float[Array, "time batch outputs"],
-        lengths: Int[Array, " batch"],
+        lengths: Integer[Array, " batch"],
         mask: Float[Array, " batch"],
     ) -> Mean:
-        """Nats of each token after the first, given the outputs at those before it."""
+        """Nats of each token after the first, given the outputs at those before it.
+
+        Raises:
+            ArgumentError: an array has other axes or another dtype.
+        """
         assert self.softmax is not None
-        steps = jnp.arange(1, len(tokens), dtype=lengths.dtype)
-        valid = (steps[:, None] < lengths).astype(mask.dtype) * mask
+        check_integers("tokens", tokens, "time batch")
+        time, batch = tokens.shape
+        check_integers("lengths", lengths, "batch", (batch,))
+        check_floating("mask", mask, "batch", (batch,))
+        valid = valid_steps(lengths, time, first=1).astype(mask.dtype) * mask
         table = self.embedding.table[...]
         return Mean(self.softmax.total_nats(outputs[:-1], tokens[1:], valid, table), valid.sum())
 
     def texts(
         self,
         vectors: Float[Array, "time batch features"],
-        lengths: Int[Array, " batch"],
-        labels: Int[Array, " batch"],
+        lengths: Integer[Array, " batch"],
+        labels: Integer[Array, " batch"],
         keys: Keys = NO_NOISE,
     ) -> Texts:
         """What a `Perturbation` takes: the texts, and this classifier with the same noise."""

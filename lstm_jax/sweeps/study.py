@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 
 from lstm_jax import backend as backends
-from lstm_jax.config import check, difference, from_json, packages, to_json
+from lstm_jax.config import as_begun, check, difference, from_json, packages, to_json
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.experiment import Experiment
 from lstm_jax.literals import write
@@ -170,7 +170,7 @@ def open_study(
             raise SweepError(f"{name} was not made by lstm_jax: choose another --study")
         patiently(lambda: study.set_user_attr(_DEFINITION, definition.to_json()), patience)
         attributes = patiently(lambda: study.user_attrs, patience)  # another may have been faster
-    _compare(attributes[_DEFINITION], definition, name)
+    definition = _compare(attributes[_DEFINITION], definition, name)
     searches = attributes.get(SEARCHES, [])
     if (search := _describe_search(sweep)) not in searches:
         patiently(lambda: study.set_user_attr(SEARCHES, [*searches, search]), patience)
@@ -200,11 +200,13 @@ def load_study(
         ) from None
 
 
-def _compare(saved: str, now: Definition, name: str) -> None:
-    """Makes sure that a sweep is still what it was when it began."""
+def _compare(saved: str, now: Definition, name: str) -> Definition:
+    """Makes sure that a sweep is still what it was when it began; returns what it is."""
     plain = json.loads(now.to_json())
     try:
         was = Definition.from_json(saved, packages(plain["experiment"]))
+        begun_with = json.dumps(json.loads(saved)["experiment"])
+        now = dataclasses.replace(now, experiment=as_begun(now.experiment, begun_with))
     except ConfigError as error:
         raise SweepError(f"{name} cannot be compared: {error}; choose another directory") from error
     changes: dict[str, tuple[Any, Any]] = {
@@ -230,6 +232,7 @@ def _compare(saved: str, now: Definition, name: str) -> None:
         told = [f"{part} was {old!r} and is now {new!r}" for part, (old, new) in changes.items()]
         hint = "undo the change or choose another directory"
         raise SweepError(f"{name} is another one: {'; '.join(told)}; {hint}")
+    return now
 
 
 def _describe_search(sweep: Sweep) -> str:

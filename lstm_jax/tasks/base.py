@@ -64,6 +64,11 @@ class Task(abc.ABC):
     def score(self) -> Score:
         """The entry of `summarize` that selects the best checkpoint."""
 
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether training reads tokens as unknown that are not, so that `<unk>` is trained."""
+        return False
+
     @abc.abstractmethod
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> nnx.Module:
         """A model with fresh parameters."""

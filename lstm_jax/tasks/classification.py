@@ -1,6 +1,7 @@
 """Classification of a text into one of several classes."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -26,7 +27,9 @@ from lstm_jax.modules import (
     make_softmax,
 )
 from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
+from lstm_jax.tasks.class_weights import in_order_of
 from lstm_jax.types import Array, Batch, Carry, Key
+from lstm_jax.values import freeze
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +72,9 @@ class Classification(Task):
     """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
     label_smoothing: float = 0.0
     """The share of the target that is spread evenly over all classes (Szegedy et al. 2016)."""
-    class_weights: tuple[float, ...] | None = None
-    """What the cost of an example of each class is multiplied by; equal if not given."""
+    class_weights: tuple[float, ...] | Mapping[str, float] | None = None
+    """What the cost of an example of each class is multiplied by; equal if not given. In the order
+    of the classes, or by their names: `{"neg": 1.0, "pos": 2.0}`."""
     perturbation: Perturbation | None = None
     """Adversarial or virtual adversarial training: `Adversarial()`, `VirtualAdversarial()`."""
     language_modeling: float = 0.0
@@ -84,8 +88,11 @@ class Classification(Task):
             raise ConfigError("embedding and head must be at least 1")
         check_rates(self, "dropout", "embedding_dropout", "word_dropout", "weight_drop")
         check_rates(self, "label_smoothing")
-        if self.class_weights is not None and not all(0 < w < 1e9 for w in self.class_weights):
-            raise ConfigError(f"class_weights must be positive, not {self.class_weights}")
+        weights = freeze(self.class_weights)
+        object.__setattr__(self, "class_weights", weights)
+        values = weights.values() if isinstance(weights, Mapping) else weights or ()
+        if not all(0 < value < 1e9 for value in values):
+            raise ConfigError(f"class_weights must be positive, not {weights}")
         if not 0 <= self.language_modeling < float("inf"):
             raise ConfigError(f"language_modeling must not be negative: {self.language_modeling}")
         if self.cutoffs and not self.language_modeling:
@@ -101,16 +108,17 @@ class Classification(Task):
         """The share of examples that are classified correctly."""
         return Score("accuracy", "max")
 
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether words are dropped."""
+        return self.word_dropout > 0
+
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> Classifier:
         """A classifier into the classes of the vocabulary."""
         classes = vocabulary.classes
         if len(classes) < 2:
             raise ConfigError("the data have no classes: classification needs labelled texts")
-        if self.class_weights is not None and len(self.class_weights) != len(classes):
-            raise ConfigError(
-                f"class_weights has {len(self.class_weights)} values for {len(classes)} classes: "
-                f"{', '.join(classes)}"
-            )
+        class_weights = in_order_of(classes, self.class_weights)
         if self.word_dropout and vocabulary.unknown is None:
             raise ConfigError(f"word_dropout: {vocabulary.unit} have no unknown token")
         size = len(vocabulary)
@@ -126,6 +134,7 @@ class Classification(Task):
             rngs,
             dropout=self.dropout,
             word_dropout=self.word_dropout,
+            class_weights=class_weights,
             unknown=vocabulary.unknown or 0,
             softmax=(
                 make_softmax(stack.features, size, self.cutoffs, rngs)
@@ -150,8 +159,8 @@ class Classification(Task):
         logits = model.classify(outputs, lengths, keys)
         nats = cross_entropy(logits, labels)
         weights = mask
-        if self.class_weights is not None:
-            weights = mask * jnp.asarray(self.class_weights, mask.dtype)[labels]
+        if model.class_weights is not None:
+            weights = mask * jnp.asarray(model.class_weights, mask.dtype)[labels]
         total = weights.sum()
 
         def mean(costs: Array) -> Array:

@@ -5,13 +5,20 @@ import random
 import pytest
 
 from lstm_jax.data import LabelledTable
-from lstm_jax.data.held_out import check_share, nested_split_of, position, split_of, words
+from lstm_jax.data.held_out import (
+    Comparison,
+    check_share,
+    nested_split_of,
+    position,
+    split_of,
+    words,
+)
 from lstm_jax.errors import ConfigError
 from tests.data.sources import real_data
 
 
-def padded(text: str) -> str:
-    return " " + " ".join(words(text)) + " "
+def padded(text: str, by: Comparison = "text") -> str:
+    return " " + " ".join(words(text, by)) + " "
 
 
 def stands_within(part: str, whole: str) -> bool:
@@ -21,14 +28,45 @@ def stands_within(part: str, whole: str) -> bool:
 def test_the_positions_by_text():
     """The same on every machine and in every version, so that results can be compared."""
     assert position("A great film!") == 0.46423489087579095
-    assert position("") == position("...") == 0.8894159948913373
+    assert position("") == 0.8894159948913373
+    # Where words alone are compared, which is how the first version held texts out.
+    assert position("A great film!", "words") == 0.46423489087579095
+    assert position("", "words") == position("...", "words") == 0.8894159948913373
 
 
 @pytest.mark.parametrize(
-    "same", ["A  great\tfilm.", "a great film", "A GREAT FILM!<", "«A great» film"]
+    "same",
+    ["A  great\tfilm.", "a great film", "A GREAT FILM!", "«A great» film", "(a great film) ..."],
 )
 def test_case_punctuation_and_space_do_not_count(same):
     assert position(same) == position("A great film")
+    assert position(same, "words") == position("A great film")
+
+
+def test_composed_and_decomposed_characters_are_the_same():
+    assert position("Caf\u00e9") == position("cafe\u0301")
+    assert words("\u1e69") == words("s\u0307\u0323") == ("\u1e69",)
+
+
+DIFFERENT = {
+    "emoji": ["😀", "🎉", ":(", ":)", "...", "!!!", "", "👍🏽", "👍", "I 😀", "I 🎉"],
+    "symbols": ["C++ rocks", "C# rocks", "C rocks", "50% of 3", "50 of 3", "1 + 1", "1 - 1 = 1"],
+    "marks": ["कि", "की", "का", "क", "ที่", "ที", "שָׁלוֹם", "שלום", "cafe", "café"],
+    "words": ["good", "good film", "film good", "goodfilm"],
+}
+
+
+@pytest.mark.parametrize("texts", DIFFERENT.values(), ids=DIFFERENT)
+def test_different_texts_are_different(texts):
+    assert len(set(map(words, texts))) == len(set(map(position, texts))) == len(texts)
+
+
+def test_texts_without_a_word_are_held_out_like_others():
+    """300 texts of emoji were too few: all of them counted as one."""
+    texts = {chr(0x1F300 + i // 20) + chr(0x1F600 + i % 20) for i in range(300)}
+    for split in (split_of, lambda *of: nested_split_of(texts, *of[1:])(of[0])):
+        splits = [split(text, 0.2, 0.2) for text in texts]
+        assert min(map(splits.count, ("train", "validation", "test"))) > 30
 
 
 def test_shares():
@@ -98,11 +136,12 @@ class TestNested:
         train = str(real_data("sst2_glue") / "train.tsv")
         source = LabelledTable(train, validation=train, test=train, text="sentence")
         texts = list(source.documents("train"))
-        split = nested_split_of(texts, validation=0.08)
-        by_split = {"train": [], "validation": []}
-        for text in texts:
-            by_split[split(text)].append(padded(text))
-        assert len(by_split["train"]) == 62_350
-        assert len(by_split["validation"]) == 4_999
-        training = "\n".join(by_split["train"])
-        assert not [phrase for phrase in by_split["validation"][::10] if phrase in training]
+        counts: dict[Comparison, list[int]] = {"words": [62_350, 4_999], "text": [62_232, 5_117]}
+        for by, sizes in counts.items():
+            split = nested_split_of(texts, validation=0.08, by=by)
+            by_split = {"train": [], "validation": []}
+            for text in texts:
+                by_split[split(text)].append(padded(text, by))
+            assert list(map(len, by_split.values())) == sizes
+            training = "\n".join(by_split["train"])
+            assert not [phrase for phrase in by_split["validation"][::10] if phrase in training]

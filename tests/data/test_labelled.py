@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_jax.data import Dataset, LabelledTexts, PaddedTexts, Vocabulary
+from lstm_jax.data import SPLITS, Dataset, Distinct, LabelledTexts, PaddedTexts, Vocabulary
+from lstm_jax.data.base import in_order
 from lstm_jax.errors import ConfigError, DataError, UserError
 from tests.data.sources import LabelledDocuments
 
@@ -97,12 +98,28 @@ def test_what_is_read_and_dropped_is_described():
     )
     data = opened(source, batch_size=2, groups=2, max_length=4)
     assert data.describe() == (
-        "train: 4 examples of 2 classes, 10 tokens in batches of 2 shapes, 16.7% padding; "
-        "max_length=4 drops 2 tokens (16.7%) of 1 examples"
+        "train: 4 examples of 2 classes, 10 tokens in batches of 2 shapes, 16.7% padding, "
+        "0.00% unknown; max_length=4 drops 2 tokens (16.7%) of 1 examples"
     )
     assert data.describe("validation") == (
-        "validation: 1 examples of 2 classes, 4 tokens in batches of 1 shapes, 50.0% padding"
+        "validation: 1 examples of 2 classes, 4 tokens in batches of 1 shapes, 50.0% padding, "
+        "0.00% unknown"
     )
+    assert data.facts("train") == {"dropped_tokens": 2, "unknown_share": 0.0}
+
+
+def test_what_the_source_leaves_out_is_described():
+    source = LabelledDocuments(
+        train=(("a b", "x"), ("a", "y"), ("c", "x")),
+        validation=(("A!", "x"), ("e f", "y")),
+        test=(("a b c d", "x"),),
+    )
+    data = opened(Distinct(source))
+    assert data.describe().endswith("; left out: 1 texts that validation or test hold as well")
+    assert "left out" not in data.describe("validation")
+    assert [data.facts(split)["unknown_share"] for split in SPLITS] == [0, 1, 0.25]
+    of_bytes = texts(source, tokens="bytes")
+    assert "unknown_share" not in of_bytes.open(of_bytes.build_vocabulary()).facts("train")
 
 
 def test_a_text_of_100_000_words_is_read_whole():
@@ -165,6 +182,24 @@ def test_an_evaluation_has_every_example_once_whatever_the_batch(batch_size):
 
 
 # ---- vocabulary and digest ----------------------------------------------------------------------
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_their_values():
+    for labels in (range(12), [-1, 0.5, 2, 10]):
+        source = LabelledDocuments(tuple((f"text {x}", str(x)) for x in sorted(labels, key=str)))
+        assert texts(source).build_vocabulary().classes == tuple(map(str, labels))
+    assert in_order(["b", "10", "9"]) == ("10", "9", "b")
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_classes_and_its_rules():
+    source = LabelledDocuments((("कि की", "2"), ("a", "10"), ("b", "1")))
+    data = texts(source, tokens="prose")
+    before = Vocabulary.build(source.documents("train"), "prose", rules=1)
+    before = dataclasses.replace(before, classes=("1", "10", "2"))
+    assert data.build_vocabulary(saved=before) == before
+    assert data.build_vocabulary().classes == ("1", "2", "10")
+    changed = dataclasses.replace(before, classes=("1", "10", "3"))
+    assert data.build_vocabulary(saved=changed).classes == ("1", "2", "10"), "other data"
 
 
 def test_the_vocabulary_is_that_of_the_training_texts_and_has_the_classes():

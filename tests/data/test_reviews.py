@@ -66,6 +66,9 @@ class TestLabelledFolder:
         held_out = {words(example.text) for example in validation}
         assert len(rest) == 110 - sum(example.label == "pos" for example in validation) < 110
         assert not held_out & {words(example.text) for example in train}
+        (told,) = every.left_out("train")
+        assert told == f"{110 - len(rest)} texts without a label that validation holds"
+        assert every.left_out("test") == LabelledFolder(folder).left_out("train") == ()
         assert validation == list(LabelledFolder(folder).examples("validation"))
 
     def test_other_names(self, tmp_path):
@@ -179,8 +182,10 @@ class TestMovieReviews:
         assert MovieReviews().class_names() == ("neg", "pos")
 
     def test_no_text_is_given_twice(self, splits):
-        texts = [words(example.text) for split in SPLITS for example in splits[split]]
+        texts = [words(example.text, "words") for split in SPLITS for example in splits[split]]
         assert len(texts) == len(set(texts)) == 33_430
+        told = [MovieReviews().left_out(split) for split in SPLITS]
+        assert sum(int(one[0].split()[0]) for one in told if one) == 100
 
     def test_labels_fit_their_texts(self, splits):
         by_text = {

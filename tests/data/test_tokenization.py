@@ -3,6 +3,7 @@
 import random
 import sys
 import time
+import unicodedata
 
 import pytest
 
@@ -14,7 +15,9 @@ from lstm_jax.errors import UserError
 REVIEW = """\
 "Café Noir" (1942) isn't bad -- it's GREAT!!! I'd give it 10/10...<br /><br />Don\u2019t miss it, \
 you'll_see: naïve, 7.5 stars \u2013 a must \U0001f600\U0001f600; so-so?\tNo.\n\nThe end\r\n"""
-ALPHABET = "nNt'\u2019sdmlrve \n\t_.-<>br/10,é\U0001f600\u0301\x1c\u3000İ"
+ALPHABET = (
+    "nNt'\u2019sdmlrve \n\t_.-<>br/10,é\U0001f600\u0301\u200d\U0001f1e9\u0907\u093f\x1c\u3000İ"
+)
 
 
 def random_texts() -> list[str]:
@@ -55,6 +58,41 @@ def test_prose(text, tokens):
     assert cut(text, "prose") == tokens.split()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "हिन्दी में पानी की कमी",
+        "ที่นี่ ดี",
+        "مُحَمَّدٌ قالَ",
+        "שָׁלוֹם עוֹלָם",
+        "café naïve über",
+        "नि\u200dया क्\u200cष co\u00adoperate",
+        "👨\u200d👩\u200d👧 👍🏽 🇩🇪 ❤\ufe0f 1\ufe0f\u20e3 🏴\U000e0067\U000e0062\U000e007f",
+    ],
+    ids=["Hindi", "Thai", "Arabic", "Hebrew", "accents", "joiners", "emoji"],
+)
+def test_what_is_one_for_a_reader_is_one_token(text):
+    for form in ("NFC", "NFD"):
+        tokens = cut(unicodedata.normalize(form, text), "cased_prose")
+        assert tokens == [unicodedata.normalize("NFC", one) for one in text.split()]
+        assert cut(join(tokens, "prose"), "prose") == tokens
+
+
+def test_what_belongs_together_and_what_does_not():
+    assert cut("कि, 🎉🎉! 🇩🇪🇫🇷 CAFE\u0301n\u2019t \u0301 :(", "prose") == (
+        ["कि", ",", "🎉", "🎉", "!", "🇩🇪", "🇫🇷", "café", "n't", "́", ":", "("]
+    )
+
+
+def test_the_first_rules_are_still_there():
+    """By which vocabularies of before read; in text without marks there is no difference."""
+    assert cut("कि cafe\u0301", "prose", rules=1) == ["क", "ि", "cafe", "\u0301"]
+    plain = unicodedata.normalize("NFC", REVIEW)
+    for unit in ("prose", "cased_prose"):
+        assert cut(plain, unit, rules=1) == cut(plain, unit)
+        assert spans(plain, unit, rules=1) == spans(plain, unit)
+
+
 def test_cased_prose_keeps_case_and_nothing_else():
     text = "I DON\u2019T<BR/>Care--\nÉcole.."
     assert cut(text, "cased_prose") == [
@@ -85,7 +123,9 @@ def test_every_token_stands_in_the_text_and_nothing_is_lost(unit: Tokens):
 def test_long_text_is_cut_in_linear_time():
     # It would take minutes if the pattern went back and forth in them.
     start = time.perf_counter()
-    for text in ("n" * 200_000, "." * 200_000, "<br" + " " * 200_000, "n'" * 10_000):
+    texts = ["n" * 200_000, "." * 200_000, "<br" + " " * 200_000, "n'" * 10_000]
+    texts += ["n\u0301" * 100_000, "\u0301" * 200_000, "🎉\u200d" * 100_000, "é\u00ad" * 100_000]
+    for text in texts:
         assert len(spans(text, "prose")) <= 20_000
     assert time.perf_counter() - start < 3
 

@@ -175,6 +175,19 @@ def test_prose_is_counted_as_it_is_read():
     )
 
 
+def test_a_vocabulary_of_before_goes_on_reading_as_it_did():
+    text = "कि cafe\u0301"
+    now, before = (Vocabulary.build([text], "prose", rules=rules) for rules in (2, 1))
+    assert now.decode(now.encode(text)) == "कि café"
+    assert "rules" not in json.loads(before.to_json())
+    again = Vocabulary.from_json(before.to_json())
+    assert again == before != now == Vocabulary.from_json(now.to_json())
+    assert len(again.encode(text)) == len(again.spans(text)) == 4
+    assert len(now.encode(text)) == len(now.spans(text)) == 2
+    # Only prose has rules: what others saved is what they save today.
+    assert Vocabulary.build([text], "words", rules=1) == Vocabulary.build([text], "words")
+
+
 def test_subwords_have_every_byte_and_as_many_tokens_as_there_may_be():
     vocabulary = Vocabulary.build([TEXT * 3], "subwords", max_size=260)
     assert len(vocabulary) == 260
@@ -241,6 +254,8 @@ def test_spans_are_those_of_the_tokens(unit: Tokens):
         ('{"unit": "words", "tokens": ["<unk>"], "classes": 3}', "'classes' is not a list"),
         ('{"unit": "words", "tokens": ["<unk>"], "classes": [3]}', "'classes' holds something"),
         ('{"unit": "words", "tokens": ["<unk>"], "more": []}', "an object with the keys"),
+        ('{"unit": "prose", "tokens": ["<unk>"], "rules": 3}', "knows no rules 3 of cutting prose"),
+        ('{"unit": "prose", "tokens": ["<unk>"], "rules": []}', "knows no rules \\[\\]"),
     ],
 )
 def test_malformed_json(text, message):

@@ -10,6 +10,7 @@ import pytest
 
 from lstm_jax.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.cells import LSTM, SimpleRNN
+from lstm_jax.config import from_json, override, to_json
 from lstm_jax.data import LabelledBatch, Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import merge, split, structure
@@ -91,6 +92,17 @@ def test_the_loss_by_hand(weights, smoothing):
     np.testing.assert_allclose(metrics["nats"].total, nats, rtol=1e-5)
     assert (metrics["accuracy"].total, metrics["accuracy"].count) == (right, BATCH - 1)
     assert all(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves(gradient))
+
+
+def test_class_weights_by_name():
+    by_name, by_place = (
+        dataclasses.replace(TASK, class_weights=weights)
+        for weights in ({"good": 0.5, "bad": 1.0, "dull": 3.0}, (1.0, 3.0, 0.5))
+    )
+    assert hash(by_name) != hash(by_place), "programs are kept by their task"
+    assert results(by_name, batch())[0][0] == results(by_place, batch())[0][0]
+    assert from_json(to_json(by_name)) == by_name
+    assert override(TASK, {"class_weights": "{'good': 0.5}"}).class_weights == {"good": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +213,6 @@ def test_a_perturbation_costs_more_the_longer_it_is():
         ({"cell": (LSTM(),), "layers": 2}, "layers is 2 but cell has 1 cells"),
         ({"layers": 0}, "there must be at least one layer and one hidden unit"),
         ({"cell": (), "layers": 0}, "there must be at least one layer and one hidden unit"),
-        ({"cell": LSTM(hidden=0)}, "there must be at least one layer and one hidden unit"),
         ({"embedding": 0}, "embedding and head must be at least 1"),
         ({"head": (3, 0)}, "embedding and head must be at least 1"),
         *(
@@ -211,6 +222,7 @@ def test_a_perturbation_costs_more_the_longer_it_is():
         ),
         ({"label_smoothing": float("nan")}, "label_smoothing lies in [0, 1), not nan"),
         ({"class_weights": (1.0, 0.0)}, "class_weights must be positive, not (1.0, 0.0)"),
+        ({"class_weights": {"bad": 0.0}}, "class_weights must be positive, not {'bad': 0.0}"),
         (
             {"language_modeling": -1.0, "bidirectional": False},
             "language_modeling must not be negative: -1.0",
@@ -248,12 +260,22 @@ def test_what_cannot_be_is_refused(wrong, message):
             "class_weights has 2 values for 3 classes: bad, dull, good",
         ),
         (
+            dataclasses.replace(TASK, class_weights={"bad": 1.0, "god": 2.0}),
+            VOCABULARY,
+            "class_weights: no class 'god'; did you mean 'good'?",
+        ),
+        (
+            dataclasses.replace(TASK, class_weights={"bad": 1.0, "good": 2.0}),
+            VOCABULARY,
+            "class_weights: no weight for the class 'dull'",
+        ),
+        (
             dataclasses.replace(TASK, word_dropout=0.1),
             dataclasses.replace(Vocabulary.build([], "bytes"), classes=CLASSES),
             "word_dropout: bytes have no unknown token",
         ),
     ],
-    ids=["no classes", "class weights", "word dropout"],
+    ids=["no classes", "class weights", "no such class", "a class missing", "word dropout"],
 )
 def test_what_does_not_fit_the_data_is_refused(task, vocabulary, message):
     with pytest.raises(ConfigError) as caught:

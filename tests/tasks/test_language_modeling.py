@@ -204,7 +204,6 @@ def test_a_tied_softmax_uses_the_embedding_table():
         ({"cell": (LSTM(), LSTM(), LSTM())}, "layers is 2 but cell has 3 cells"),
         ({"layers": 0}, "at least one layer"),
         ({"cell": (), "layers": 0}, "at least one layer"),
-        ({"cell": LSTM(hidden=0)}, "one hidden unit"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": -0.1}, "dropout"),
         ({"dropout": float("nan")}, "dropout"),

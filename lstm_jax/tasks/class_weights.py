@@ -1,0 +1,34 @@
+"""What mistakes on each class cost."""
+
+from collections.abc import Mapping
+
+from lstm_jax.errors import ConfigError
+from lstm_jax.values import suggestion
+
+
+def in_order_of(
+    classes: tuple[str, ...], weights: tuple[float, ...] | Mapping[str, float] | None
+) -> tuple[float, ...] | None:
+    """The weights of classes in the order of their ids.
+
+    >>> in_order_of(("neg", "pos"), {"pos": 2.0, "neg": 1.0})
+    (1.0, 2.0)
+
+    Raises:
+        ConfigError: there is not one for each class.
+    """
+    if weights is None:
+        return None
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in classes:
+                raise ConfigError(f"class_weights: no class {name!r}{suggestion(name, classes)}")
+        if missing := [name for name in classes if name not in weights]:
+            raise ConfigError(f"class_weights: no weight for the class {missing[0]!r}")
+        return tuple(weights[name] for name in classes)
+    if len(weights) != len(classes):
+        raise ConfigError(
+            f"class_weights has {len(weights)} values for {len(classes)} classes: "
+            f"{', '.join(classes)}"
+        )
+    return weights
