@@ -8,9 +8,10 @@ ends in `.jsonl`, `.json`, `.csv` or `.tsv` (or one of these and `.gz`) is a tab
 `--text` is classified.
 """
 
+import codecs
+import contextlib
 import itertools
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ from experiments import program
 from lstm_jax.data.files import decode, expand, numbered_lines
 from lstm_jax.data.tables import is_table, read_texts
 from lstm_jax.errors import ConfigError, DataError
-from lstm_jax.files import storage_error, temporary_name
+from lstm_jax.files import replacing
 from lstm_jax.memory import keep_freed_memory
 
 flags.adopt_module_key_flags(program)
@@ -48,28 +49,18 @@ def main() -> None:
     keep_freed_memory()
     run = lstm_jax.load(_WORKDIR.value, program.parse_step(_STEP.value), _TRUST.value)
     texts = _texts(_INPUT.value)
-    if _OUTPUT.value == "-":
-        try:
-            _classify(run, texts, sys.stdout)
-        except BrokenPipeError:
-            # Who reads has read enough; Python must not try to write the rest when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
-    path = expand(_OUTPUT.value)
-    # The output appears when it is whole: after a mistake an old one is as it was.
-    temporary = temporary_name(path)
-    try:
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
+    # Who reads a pipe may have enough before the end: that is no mistake.
+    with contextlib.suppress(BrokenPipeError):
+        if _OUTPUT.value == "-":
+            with program.standard_output() as file:
                 _classify(run, texts, file)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(path, error) from error
+            return
+        # A file appears when it is whole: after a mistake an old one is as it was.
+        with replacing(expand(_OUTPUT.value), is_shared=True) as file:
+            _classify(run, texts, codecs.getwriter("utf-8")(file))
 
 
-def _classify(run: lstm_jax.Run, texts: Iterator[str], file: IO[str]) -> None:
+def _classify(run: lstm_jax.Run, texts: Iterator[str], file: IO[str] | codecs.StreamWriter) -> None:
     while piece := list(itertools.islice(texts, _PIECE)):
         predictions = run.predict(piece, batch_size=_BATCH_SIZE.value)
         for text, prediction in zip(piece, predictions, strict=True):

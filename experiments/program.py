@@ -3,20 +3,22 @@
 import contextlib
 import difflib
 import importlib.util
+import io
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import IO, Any, NoReturn, TypeVar, cast
 
 from absl import app, flags, logging
 
 from lstm_jax import Experiment, backend, override
 from lstm_jax.config import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
-from lstm_jax.files import expand_user
+from lstm_jax.files import expand_user, storage_error
 from lstm_jax.metrics import format_metric
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ def run(main: Callable[[], None]) -> None:
     """Runs a program: `main` with flags parsed, errors in one line, and their exit codes.
 
     Exit codes: 0; 1 for a failure of the training or the disk; 2 for a mistake of the caller; 130
-    after Ctrl-C and 143 after SIGTERM.
+    after Ctrl-C, 143 after SIGTERM and 141 where nobody reads any more what is printed.
     """
 
     def guarded(arguments: list[str]) -> None:
@@ -39,10 +41,18 @@ def run(main: Callable[[], None]) -> None:
             _fail(f"unexpected argument {arguments[1]!r}; flags start with --", 2)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # JAX and Orbax tell much at INFO
+        # The bytes of a path may be no text: it is printed as it was given.
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="surrogateescape")
         try:
             chosen = cast(backend.Backend | None, _BACKEND.value)
             with backend.use(chosen) if chosen else contextlib.nullcontext():
                 main()
+            with standard_output():
+                pass  # but what was printed is written now, where an error can still be told
+        except BrokenPipeError:
+            _abandon_output()
+            raise SystemExit(128 + signal.SIGPIPE) from None
         except (UserError, NonFiniteError, StorageError) as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
@@ -50,6 +60,24 @@ def run(main: Callable[[], None]) -> None:
 
     signal.signal(signal.SIGTERM, _terminate)
     app.run(guarded, flags_parser=_parse)
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[IO[str]]:
+    """Standard output, to be written in a `with` block.
+
+    Raises:
+        StorageError: what it leads to is full, or refuses to be written.
+        BrokenPipeError: it leads to a program that has gone.
+    """
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        _abandon_output()
+        if isinstance(error, BrokenPipeError | StorageError):
+            raise
+        raise storage_error(Path("standard output"), error) from error
 
 
 def load_experiment(path: str) -> Experiment:
@@ -143,8 +171,14 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _abandon_output() -> None:
+    """Python must not try to write the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(message: str, exit_code: int) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    line = message.replace("\n", "\\n")  # a path may hold one
+    print(f"error: {line}", file=sys.stderr)
     raise SystemExit(exit_code)
 
 

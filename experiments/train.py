@@ -6,6 +6,8 @@
 Stopped or killed, the same command goes on from the last checkpoint and ends with the same result.
 """
 
+import shlex
+
 from absl import flags
 
 import lstm_jax
@@ -32,7 +34,7 @@ def main() -> None:
         raise ConfigError("--workdir is missing: give a directory, such as runs/quickstart")
     run = lstm_jax.train(experiment, workdir)
     print(f"trained; best checkpoint: step {run.step}; curves: {workdir}/learning_curves.png")
-    print(f"test score:  python -m experiments.evaluate --workdir={workdir}")
+    print(f"test score:  python -m experiments.evaluate --workdir={shlex.quote(workdir)}")
     print(f"notebook:    import lstm_jax; run = lstm_jax.load({workdir!r})")
 
 

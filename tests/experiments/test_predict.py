@@ -2,11 +2,15 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from lstm_jax import Run
 
 
 def records(out: str) -> list[dict]:
@@ -85,6 +89,42 @@ def test_a_reader_that_has_enough(classifier, tmp_path: Path) -> None:
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("", "Is a directory"), ("gone/out", "No such file or directory")],
+    ids=["a folder", "in no folder"],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    program, classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name, reason
+) -> None:
+    (tmp_path / "texts.txt").write_text("great\n")
+    monkeypatch.setattr(Run, "predict", lambda *_, **__: pytest.fail("hours of work"))
+    arguments = (f"--workdir={classifier}", f"--input={tmp_path / 'texts.txt'}")
+    code, out, err = program("predict", *arguments, f"--output={tmp_path / name}")
+    assert (code, out) == (1, "")
+    assert err == f"error: {tmp_path / name} cannot be written: {reason}\n"
+
+
+def test_a_pipe_is_read_to_its_end_or_left(program, classifier, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("great\n" * 5000)  # more than a pipe holds
+    os.mkfifo(tmp_path / "pipe")
+    found = []
+
+    def read(count: int) -> None:
+        with (tmp_path / "pipe").open() as pipe:
+            found.append([pipe.readline() for _ in range(count)])
+
+    arguments = (f"--input={tmp_path / 'texts.txt'}", f"--output={tmp_path / 'pipe'}")
+    for count in (5000, 3):
+        reader = threading.Thread(target=read, args=(count,), daemon=True)
+        reader.start()
+        assert program("predict", f"--workdir={classifier}", *arguments) == (0, "", "")
+        reader.join(timeout=60)
+        assert [json.loads(line)["label"] for line in found.pop()] == ["1"] * count
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "texts.txt"]
 
 
 def test_mistakes(mistake, classifier, trained, tmp_path: Path) -> None:

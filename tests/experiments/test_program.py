@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -38,6 +39,38 @@ def test_errors_of_our_own_keep_their_traceback(program):
 
     with pytest.raises(ZeroDivisionError, match="a defect"):
         program(main)
+
+
+def test_a_line_of_an_error_stays_one_where_a_path_has_two(program):
+    def main():
+        raise UserError("two\nlines: no such directory")
+
+    assert program(main) == (2, "", "error: two\\nlines: no such directory\n")
+
+
+def test_a_path_that_is_no_text_is_printed_as_it_is(program, tmp_path, monkeypatch):
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert program(lambda: print("runs/\udcff\u00e9")).code == 0
+    assert (tmp_path / "out").read_bytes() == b"runs/\xff\xc3\xa9\n"
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_nobody_reads_what_is_printed(size, program, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert program(lambda: print("x" * size)) == (128 + signal.SIGPIPE, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_what_is_printed_has_no_room(program, monkeypatch):
+    with open("/dev/full", "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        code, _, err = program(lambda: print("done"))
+    wrong = "error: standard output cannot be written: No space left on device\n"
+    assert (code, err) == (1, wrong)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
