@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
+from lstm_jax.arguments import check_floating, check_integers
 from lstm_jax.errors import ConfigError
+from lstm_jax.integers import valid_steps
 from lstm_jax.types import Array, Key
 
 Logits = Callable[[Array], Array]
@@ -21,7 +23,7 @@ class Texts(NamedTuple):
 
     vectors: Float[Array, "time batch features"]
     """Of the words."""
-    lengths: Int[Array, " batch"]
+    lengths: Integer[Array, " batch"]
     """Of the texts; what stands beyond them is padding."""
     scale: Float[Array, ""]
     """The root mean square of an element of the embedding."""
@@ -60,7 +62,11 @@ class Perturbation(abc.ABC):
 
     @abc.abstractmethod
     def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
-        """The cost of each text at its shifted vectors; `key` is that of random directions."""
+        """The cost of each text at its shifted vectors; `key` is that of random directions.
+
+        Raises:
+            ArgumentError: the vectors or the lengths have other axes or another dtype.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Adversarial(Perturbation):
     def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
         """The cross entropy at the shifted vectors."""
         del key
+        _check(texts)
         still = jax.lax.stop_gradient(texts.vectors)
         gradient = jax.grad(lambda shifted: texts.nats(texts.frozen(shifted)).sum())(still)
         shift = _of_length(gradient, self.epsilon * texts.scale)
@@ -93,6 +100,7 @@ class VirtualAdversarial(Perturbation):
 
     def cost(self, texts: Texts, key: Key) -> Float[Array, " batch"]:
         """The divergence of the predictions at the shifted vectors from those at the vectors."""
+        _check(texts)
         still = jax.lax.stop_gradient(texts.vectors)
         wanted = jax.nn.log_softmax(texts.frozen(still))
 
@@ -100,13 +108,18 @@ class VirtualAdversarial(Perturbation):
             difference = wanted - jax.nn.log_softmax(shifted_logits)
             return (jnp.exp(wanted) * difference).sum(axis=-1)
 
-        steps = jnp.arange(still.shape[0], dtype=texts.lengths.dtype)
         direction = jax.random.normal(key, still.shape, still.dtype)
-        direction *= (steps[:, None] < texts.lengths)[..., None].astype(still.dtype)
+        valid = valid_steps(texts.lengths, still.shape[0])
+        direction *= valid[..., None].astype(still.dtype)
         near = still + _of_length(direction, self.probe * texts.scale)
         gradient = jax.grad(lambda shifted: divergence(texts.frozen(shifted)).sum())(near)
         shift = _of_length(gradient, self.epsilon * texts.scale)
         return divergence(texts.logits(texts.vectors + shift))
+
+
+def _check(texts: Texts) -> None:
+    check_floating("vectors", texts.vectors, "time batch features")
+    check_integers("lengths", texts.lengths, "batch", texts.vectors.shape[1:2])
 
 
 def _of_length(

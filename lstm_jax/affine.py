@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from lstm_jax.arguments import check_floating
 from lstm_jax.types import Array
 
 
@@ -17,9 +18,15 @@ def affine(
 ) -> Float[Array, "*positions units"]:
     """`inputs @ kernel + bias`, multiplied in the dtype of `inputs`, added up in that of `kernel`.
 
+    Raises:
+        ArgumentError: an array has other axes, or is none of floating-point numbers.
+
     >>> affine(jnp.ones((5, 2, 3)), jnp.ones((3, 4)), jnp.zeros(4)).shape
     (5, 2, 4)
     """
+    check_floating("inputs", inputs, "*positions features")
+    check_floating("kernel", kernel, "features units", (inputs.shape[-1], None))
+    check_floating("bias", bias, "units", (kernel.shape[-1],))
     product = jnp.dot(inputs, kernel.astype(inputs.dtype), preferred_element_type=kernel.dtype)
     return product + bias
 

@@ -16,6 +16,7 @@ from jax.extend.backend import get_backend
 from jax.lax import Precision
 
 from lstm_jax.cells import LSTM, Cell, LSTMCarry
+from lstm_jax.integers import valid_steps
 from lstm_jax.types import Array, Carry, Params
 
 try:
@@ -76,22 +77,17 @@ def scan(
         params: those of `LSTM`.
         inputs: [time, batch, input].
         carry: an `LSTMCarry`.
-        lengths: [batch], or None.
+        lengths: [batch] in int32, or None.
         reverse: as `recurrence.scan` has it.
 
     Returns:
         The outputs [time, batch, hidden] and the final carry.
-
-    Raises:
-        ValueError: the inputs are of another size than the cell's input kernel.
     """
     assert rnn is not None
     time, batch, features = inputs.shape
-    if features != (expected := params["input_kernel"].shape[0]):
-        raise ValueError(f"the inputs have {features} features, and the cell takes {expected}")
     if lengths is not None:
         # cuDNN refuses lengths that are out of range, and the scan does not.
-        lengths = jnp.broadcast_to(jnp.clip(lengths.astype(jnp.int32), 0, time), batch)
+        lengths = jnp.clip(lengths, 0, time)
     if reverse:
         inputs = _flip(inputs, lengths)
     results: Any = rnn.lstm(
@@ -117,7 +113,7 @@ def scan(
     if lengths is not None:
         # Selected and not multiplied: what cuDNN leaves in the padding, and what a caller makes of
         # it, reaches neither results nor gradients.
-        valid = jnp.arange(time, dtype=jnp.int32)[:, None] < lengths
+        valid = valid_steps(lengths, time)
         outputs = jnp.where(valid[..., None], outputs, jnp.zeros_like(outputs))
         final = jax.tree.map(lambda a, b: jnp.where(lengths[:, None] > 0, a, b), final, carry)
     return outputs, final
@@ -127,7 +123,7 @@ def _flip(array: Array, lengths: Array | None) -> Array:
     """The valid steps of `array` [time, batch, :] from last to first; padding stays where it is."""
     if lengths is None:
         return jnp.flip(array, axis=0)
-    time = jnp.arange(array.shape[0], dtype=lengths.dtype)[:, None]
+    time = jnp.arange(array.shape[0], dtype=jnp.int32)[:, None]
     order = jnp.where(time < lengths, lengths - 1 - time, time)
     return jnp.take_along_axis(array, order[..., None], axis=0)
 

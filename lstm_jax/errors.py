@@ -15,6 +15,10 @@ class ConfigError(UserError):
     """A config field does not exist or has a value outside its type."""
 
 
+class ArgumentError(UserError):
+    """A function was given an array of another dtype or other axes, or a number out of range."""
+
+
 class DataError(UserError):
     """A data file or data set is missing, empty or malformed."""
 

@@ -5,27 +5,38 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from lstm_jax.affine import affine
+from lstm_jax.arguments import check_floating, check_integers, check_share
+from lstm_jax.integers import widened
 from lstm_jax.types import Array
 
 CHUNK = 512
 """Positions whose logits `total_cross_entropy` holds at a time; products of fewer are slower."""
 
 
-@jax.custom_vjp
 def cross_entropy(
-    logits: Float[Array, "*positions classes"], labels: Int[Array, "*positions"]
+    logits: Float[Array, "*positions classes"], labels: Integer[Array, "*positions"]
 ) -> Float[Array, "*positions"]:
     """`logsumexp(logits) - logits[label]` in nats, in float32 at least.
 
     A label outside [0, classes) is not detected here (nothing can be raised under jit): data sets
     check their labels.
 
+    Raises:
+        ArgumentError: an array has other axes or another dtype.
+
     >>> round(float(cross_entropy(jnp.zeros((1, 4)), jnp.array([2]))[0]), 6)
     1.386294
     """
+    check_floating("logits", logits, "*positions classes")
+    check_integers("labels", labels, "*positions", logits.shape[:-1])
+    return _cross_entropy(logits, widened(labels))
+
+
+@jax.custom_vjp
+def _cross_entropy(logits: Array, labels: Array) -> Array:
     return _cross_entropy_forward(logits, labels)[0]
 
 
@@ -47,14 +58,14 @@ def _cross_entropy_backward(residuals: tuple[Array, ...], cotangent: Array) -> t
     return ((softmax - hit) * cotangent[..., None]).astype(logits.dtype), None
 
 
-cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+_cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def total_cross_entropy(
     inputs: Float[Array, "*positions features"],
     kernel: Float[Array, "features classes"],
     bias: Float[Array, " classes"],
-    labels: Int[Array, "*positions"],
+    labels: Integer[Array, "*positions"],
     weights: Float[Array, "*positions"],
 ) -> Float[Array, ""]:
     """`sum(weights * cross_entropy(affine(inputs, kernel, bias), labels))`, without all logits.
@@ -63,11 +74,17 @@ def total_cross_entropy(
     `CHUNK` positions at a time, and where gradients are wanted each chunk's are formed at once:
     what they are weighted with is known. So nothing is computed twice.
 
+    Raises:
+        ArgumentError: an array has other axes or another dtype.
+
     >>> rows = jnp.zeros((5, 2, 3)), jnp.ones((3, 4)), jnp.zeros(4)
     >>> labels, weights = jnp.zeros((5, 2), jnp.int32), jnp.full((5, 2), 0.1)
     >>> round(float(total_cross_entropy(*rows, labels, weights)), 6)
     1.386294
     """
+    check_floating("inputs", inputs, "*positions features")
+    check_integers("labels", labels, "*positions", inputs.shape[:-1])
+    check_floating("weights", weights, "*positions", inputs.shape[:-1])
     total = _total if labels.size <= CHUNK else _total_by_chunks
     return total(inputs, kernel, bias, labels, weights)
 
@@ -139,6 +156,9 @@ def smoothed(
 ) -> Float[Array, "*positions"]:
     """Cross entropies with a share of the target spread evenly over all classes.
 
+    Raises:
+        ArgumentError: an array has other axes or another dtype, or the share is none.
+
     Source: Szegedy et al. 2016, "Rethinking the Inception architecture" (section 7).
 
     >>> logits = jnp.array([[0.0, jnp.log(3.0)]])
@@ -146,6 +166,9 @@ def smoothed(
     >>> [round(float(smoothed(nats, logits, share)[0]), 3) for share in (0.0, 0.5, 1.0)]
     [0.288, 0.562, 0.837]
     """
+    check_floating("logits", logits, "*positions classes")
+    check_floating("nats", nats, "*positions", logits.shape[:-1])
+    check_share("share", share)
     if share == 0:
         return nats
     return (1 - share) * nats - share * jax.nn.log_softmax(logits).mean(axis=-1)

@@ -66,16 +66,9 @@ def scan(
     resets: Array | None,
     reverse: bool,
 ) -> tuple[Array, Carry]:
-    """`recurrence.scan`, where `why_not` is None; there is no NaN in the padding.
-
-    Raises:
-        ValueError: the inputs are of another size than the cell's input kernel.
-    """
+    """`recurrence.scan`, where `why_not` is None; there is no NaN in the padding."""
     kind = _kind(cell)
     assert kind is not None
-    time, batch, features = inputs.shape
-    if features != (expected := params["input_kernel"].shape[0]):
-        raise ValueError(f"the inputs have {features} features, and the cell takes {expected}")
     nothing = jnp.zeros((0,), np.float32)
     given = _Given(
         inputs=inputs,
@@ -89,10 +82,8 @@ def scan(
     # The kernel has what has no time axis in float32; JAX casts the gradients back.
     given = _Given(inputs, *(array.astype(np.float32) for array in given[1:]))
     flags = _Flags(
-        lengths=jnp.zeros((0,), jnp.int32)
-        if lengths is None
-        else jnp.broadcast_to(lengths.astype(jnp.int32), batch),
-        resets=jnp.zeros((0,), bool) if resets is None else jnp.broadcast_to(resets, (time, batch)),
+        lengths=jnp.zeros((0,), jnp.int32) if lengths is None else lengths,
+        resets=jnp.zeros((0,), bool) if resets is None else resets,
     )
     run = functools.partial(_scan, kind, bool(reverse))
     outputs, *final = run(given, flags)

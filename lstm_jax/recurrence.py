@@ -5,12 +5,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 
 from lstm_jax import backend, cudnn, native, native_library
+from lstm_jax.arguments import (
+    as_arrays,
+    check_booleans,
+    check_carry,
+    check_count,
+    check_floating,
+    check_integers,
+    check_params,
+)
 from lstm_jax.cells.base import Cell, ElementwiseCell
 from lstm_jax.elementwise_scan import mask, restart, scan_elementwise, select
 from lstm_jax.errors import ConfigError
+from lstm_jax.integers import in_int32, valid_steps
 from lstm_jax.types import Array, Carry, Params
 
 
@@ -20,7 +30,7 @@ def scan(
     inputs: Float[Array, "time batch input"],
     carry: Carry | None = None,
     *,
-    lengths: Int[Array, " batch"] | None = None,
+    lengths: Integer[Array, " batch"] | None = None,
     resets: Bool[Array, "time batch"] | None = None,
     reverse: bool = False,
 ) -> tuple[Float[Array, "time batch hidden"], Carry]:
@@ -35,8 +45,9 @@ def scan(
         params: what `cell.init` made.
         inputs: the sequences.
         carry: the carry before the first step; `cell.initial_carry` if not given.
-        lengths: valid steps of each sequence, counted from the first. Padding never changes a valid
-            output, the final carry or a gradient, whatever stands in it; padded outputs are zero.
+        lengths: valid steps of each sequence, counted from the first, in any integer dtype. Padding
+            never changes a valid output, the final carry or a gradient, whatever stands in it;
+            padded outputs are zero.
         resets: True where a new sequence begins, in any column at any step: the carry restarts from
             `cell.initial_carry` there. In reverse, the same steps are the ends of sequences.
         reverse: from the last step to the first; outputs stay at the positions of their inputs.
@@ -47,7 +58,7 @@ def scan(
     Raises:
         ConfigError: backend "native" or "cudnn" was chosen and does not run this cell on these
             arrays here.
-        ValueError: the carry or the inputs do not fit the cell.
+        ArgumentError: an array has other axes or another dtype, or does not fit the cell.
 
     Source: the backward pass of an `ElementwiseCell` is that of Appleyard et al. 2016 (section
     3.1), which forms the gradient of the recurrent kernel as one product over all steps.
@@ -59,13 +70,25 @@ def scan(
     >>> outputs.shape, carry.cell.shape
     ((5, 2, 8), (2, 8))
     """
-    time, batch = inputs.shape[:2]
+    check_floating("inputs", inputs, "time batch input")
+    time, batch, features = inputs.shape
+    check_params(cell, params, features)
+    if lengths is not None:
+        check_integers("lengths", lengths, "batch", (batch,))
+    if resets is not None:
+        check_booleans("resets", resets, "time batch", (time, batch))
+    params, inputs, resets = as_arrays((params, inputs, resets))
     dtype = jax.tree.leaves(params)[0].dtype
     initial = cell.initial_carry(batch, dtype)
-    carry = initial if carry is None else jax.tree.map(_fit, carry, initial)
+    if carry is None:
+        carry = initial
+    else:
+        check_carry(carry, initial)
+        carry = jax.tree.map(lambda given, zero: given.astype(zero.dtype), carry, initial)
     valid = None
     if lengths is not None:
-        valid = jnp.arange(time, dtype=lengths.dtype)[:, None] < lengths
+        lengths = in_int32(lengths, time)
+        valid = valid_steps(lengths, time)
         # What stands in the padding may be NaN, and 0 * NaN would reach the weight gradient.
         inputs = jnp.where(valid[..., None], inputs, jnp.zeros_like(inputs))
     if resets is not None and valid is not None:
@@ -101,7 +124,7 @@ def bidirectional(
     inputs: Float[Array, "time batch input"],
     carries: tuple[Carry, Carry] | None = None,
     *,
-    lengths: Int[Array, " batch"] | None = None,
+    lengths: Integer[Array, " batch"] | None = None,
     resets: Bool[Array, "time batch"] | None = None,
 ) -> tuple[Float[Array, "time batch features"], tuple[Carry, Carry]]:
     """Runs one cell forward and one backward over the same sequences (Schuster and Paliwal 1997).
@@ -119,18 +142,14 @@ def bidirectional(
     >>> bidirectional(cells, params, jnp.ones((5, 2, 3)))[0].shape
     (5, 2, 12)
     """
-    forward_carry, backward_carry = carries if carries is not None else (None, None)
+    carries = (None, None) if carries is None else carries
+    for name, given in {"cells": cells, "params": params, "carries": carries}.items():
+        check_count(name, given, 2, "forward and backward")
+    forward_carry, backward_carry = carries
     run = functools.partial(scan, inputs=inputs, lengths=lengths, resets=resets)
     forward, forward_carry = run(cells[0], params[0], carry=forward_carry)
     backward, backward_carry = run(cells[1], params[1], carry=backward_carry, reverse=True)
     return jnp.concatenate([forward, backward], axis=-1), (forward_carry, backward_carry)
-
-
-def _fit(given: Array, zero: Array) -> Array:
-    """A part of a carry, in the dtype that the loop keeps."""
-    if given.shape != zero.shape:
-        raise ValueError(f"the carry has an array of shape {given.shape}, not {zero.shape}")
-    return given.astype(zero.dtype)
 
 
 def _backend(cell: Cell, given: Any, resets: Array | None) -> str:

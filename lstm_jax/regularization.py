@@ -3,21 +3,27 @@
 Without a key (at evaluation) and at the rate 0 the noisy functions return what they were given.
 Rates are rounded to 1 / 65536, which halves the random bits that are drawn; what is kept is scaled
 by the rounded rate, so that its mean stays the same.
+
+Each raises an ArgumentError where an array has other axes or another dtype, or the rate is outside
+[0, 1]: with a key or without one.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 
+from lstm_jax.arguments import check_axes, check_floating, check_integers, check_share
+from lstm_jax.integers import widened
 from lstm_jax.types import Array, Key
 
 _LEVELS = 1 << 16
 
 
-def dropout(key: Key | None, inputs: Shaped[Array, "..."], rate: float) -> Shaped[Array, "..."]:
+def dropout(key: Key | None, inputs: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
     """Sets elements to zero with probability `rate` and scales the others by 1 / (1 - rate).
 
     Source: Srivastava et al. 2014. Between recurrent layers: Zaremba et al. 2014.
@@ -26,6 +32,8 @@ def dropout(key: Key | None, inputs: Shaped[Array, "..."], rate: float) -> Shape
     >>> sorted({round(value, 4) for value in kept.tolist()})
     [0.0, 1.3333]
     """
+    check_floating("inputs", inputs, "*positions")
+    check_share("rate", rate)
     if key is None or _keeps_all(rate):
         return inputs
     return _only(_draw_kept(key, inputs.shape, rate), inputs, rate)
@@ -42,6 +50,8 @@ def variational_dropout(
     >>> bool((kept == kept[0]).all())
     True
     """
+    check_floating("inputs", inputs, "time batch features")
+    check_share("rate", rate)
     if key is None or _keeps_all(rate):
         return inputs
     return _only(_draw_kept(key, inputs.shape[1:], rate), inputs, rate)
@@ -49,7 +59,7 @@ def variational_dropout(
 
 def embedding_dropout(
     key: Key | None,
-    tokens: Int[Array, "*positions"],
+    tokens: Integer[Array, "*positions"],
     vectors: Float[Array, "*positions features"],
     vocabulary: int,
     rate: float,
@@ -74,14 +84,18 @@ def embedding_dropout(
     >>> bool((kept[0] == kept[2]).all())
     True
     """
+    check_integers("tokens", tokens, "*positions")
+    check_floating("vectors", vectors, "*positions features", (*tokens.shape, None))
+    check_share("rate", rate)
     if key is None or _keeps_all(rate):
         return vectors
-    return _only(_draw_kept(key, (vocabulary,), rate)[tokens][..., None], vectors, rate)
+    kept = _draw_kept(key, (vocabulary,), rate)[widened(tokens)]
+    return _only(kept[..., None], vectors, rate)
 
 
 def word_dropout(
-    key: Key | None, tokens: Int[Array, "time batch"], rate: float, unknown: int
-) -> Int[Array, "time batch"]:
+    key: Key | None, tokens: Integer[Array, "time batch"], rate: float, unknown: int
+) -> Integer[Array, "time batch"]:
     """Replaces each token with probability `rate` by the id `unknown`.
 
     The first token of a sequence, which marks its start, always stays. Every occurrence is drawn
@@ -93,6 +107,8 @@ def word_dropout(
     >>> word_dropout(jax.random.key(0), jnp.array([[7], [8], [9]]), rate=1.0, unknown=0).tolist()
     [[7], [0], [0]]
     """
+    check_integers("tokens", tokens, "time batch")
+    check_share("rate", rate)
     if key is None or _keeps_all(rate):
         return tokens
     kept = _draw_kept(key, tokens.shape, rate).at[:1].set(True)
@@ -112,6 +128,7 @@ def weight_drop(
     >>> sorted(set(kept.flatten().tolist()))
     [0.0, 2.0]
     """
+    check_floating("kernel", kernel, "hidden gates")
     return dropout(key, kernel, rate)
 
 
@@ -129,6 +146,7 @@ def activation_penalty(
     >>> float(activation_penalty(jnp.full((5, 3, 4), 3.0), jnp.ones((5, 3)), alpha=2.0))
     18.0
     """
+    _check_penalized(outputs, mask)
     return _penalty(_wide(outputs), mask.astype(bool), alpha)
 
 
@@ -148,6 +166,7 @@ def temporal_penalty(
     >>> float(temporal_penalty(outputs, jnp.ones((4, 1)), beta=0.5))
     0.5
     """
+    _check_penalized(outputs, mask)
     wide, valid = _wide(outputs), mask.astype(bool)
     return _penalty(wide[1:] - wide[:-1], valid[1:] & valid[:-1], beta)
 
@@ -176,6 +195,11 @@ def _only(
         return jnp.zeros_like(inputs)
     scaled = inputs * jnp.asarray(_LEVELS / levels, inputs.dtype)
     return jnp.where(kept, scaled, jnp.zeros_like(inputs))
+
+
+def _check_penalized(outputs: Any, mask: Any) -> None:
+    check_floating("outputs", outputs, "time batch hidden")
+    check_axes("mask", mask, "time batch", outputs.shape[:2])
 
 
 def _wide(outputs: Float[Array, "..."]) -> Float[Array, "..."]:

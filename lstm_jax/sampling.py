@@ -1,6 +1,7 @@
 """Drawing sequences of tokens from a model."""
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,8 +29,13 @@ def sample(
     `LanguageModeling.generate` for the other arguments.
 
     Raises:
-        ConfigError: a number is outside its range.
+        ConfigError: a number is outside its range, or there is no prompt.
     """
+    prompt = [_whole("prompt", token) for token in prompt]
+    if not prompt or min(prompt) < 0:
+        raise ConfigError(f"prompt must be at least one token, each from 0 on, not {prompt}")
+    length, seed = _whole("length", length), _whole("seed", seed)
+    top_k = None if top_k is None else _whole("top_k", top_k)
     if length < 0:
         raise ConfigError(f"length must not be negative, not {length}")
     if not 0 <= temperature < float("inf"):
@@ -54,6 +60,13 @@ def sample(
         jax.random.key(seed),
     )
     return drawn[len(prompt) - 1 : steps - 1].tolist()
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name} must be whole numbers, not {value!r}") from None
 
 
 @functools.partial(jax.jit, static_argnames=("graph", "top_k"))

@@ -5,8 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
+from lstm_jax.arguments import check_axes, check_floating, check_integers
+from lstm_jax.integers import widened
 from lstm_jax.metrics import Mean, Metric, Sum
 from lstm_jax.types import Array
 
@@ -16,7 +18,7 @@ BINS = 15
 
 def count(
     logits: Float[Array, "batch classes"],
-    labels: Int[Array, " batch"],
+    labels: Integer[Array, " batch"],
     mask: Float[Array, " batch"],
 ) -> dict[str, Metric]:
     """What a batch contributes.
@@ -24,7 +26,14 @@ def count(
     `accuracy`; `confusion` [classes, classes], a row for each true class and a column for each
     predicted one; `calibration` [BINS, 3], for each bin of confidence its examples, the sum of
     their confidences and how many of them are right.
+
+    Raises:
+        ArgumentError: an array has other axes or another dtype.
     """
+    check_floating("logits", logits, "batch classes")
+    check_integers("labels", labels, "batch", logits.shape[:1])
+    check_floating("mask", mask, "batch", logits.shape[:1])
+    labels = widened(labels)
     classes = logits.shape[-1]
     predicted = logits.argmax(axis=-1)
     right = (predicted == labels).astype(mask.dtype)
@@ -55,9 +64,14 @@ def macro_f1(confusion: Float[np.ndarray, "classes classes"]) -> float:
 
         F1 = 2 precision recall / (precision + recall) = 2 hits / (labels + predictions)
 
+    Raises:
+        ArgumentError: it is not square.
+
     >>> round(macro_f1(np.array([[3.0, 1.0], [0.0, 4.0]])), 4)
     0.873
     """
+    check_axes("confusion", confusion, "classes classes")
+    check_axes("confusion", confusion, "classes classes", (len(confusion),) * 2)
     hits, both = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1)
     occurring = both > 0
     if not occurring.any():
@@ -70,9 +84,13 @@ def calibration_error(bins: Float[np.ndarray, "bins 3"]) -> float:
 
         sum over bins of (examples / all) |accuracy - mean confidence|
 
+    Raises:
+        ArgumentError: the axes are others.
+
     >>> calibration_error(np.array([[0.0, 0.0, 0.0], [4.0, 3.0, 2.0]]))
     0.25
     """
+    check_axes("bins", bins, "bins values", (None, 3))
     examples, confidence, right = bins.T
     total = examples.sum()
     return float(np.abs(right - confidence).sum() / total) if total else float("nan")

@@ -167,18 +167,6 @@ def test_a_gradient_is_the_same_whatever_else_is_wanted(kind):
     assert all(jnp.any(leaf != 0) for leaf in jax.tree.leaves(together))
 
 
-def test_flags_are_broadcast_as_the_scan_does():
-    cell = LSTM(hidden=3)
-    params, inputs, *_ = problem(cell, 4, 2)
-    flags = {"lengths": jnp.array([3]), "resets": jnp.array([[False], [True], [False], [True]])}
-    # Unwrapped: the tests' own type checks want the whole shapes.
-    scan = inspect.unwrap(recurrence.scan)
-    with backend.use("scan"):
-        expected = scan(cell, params, inputs, **flags)
-    with backend.use("native"):
-        assert_close(scan(cell, params, inputs, **flags), expected, 1e-6)
-
-
 def test_saturated_gates_stay_within_their_range():
     cell = SimpleRNN(hidden=16)
     params = cell.init(jax.random.key(0), 1)

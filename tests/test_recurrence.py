@@ -145,6 +145,6 @@ def test_wrong_axes_are_noticed(wrong):
 def test_a_carry_of_another_batch_is_refused(name):
     cell = LSTM(hidden=4)
     params = cell.init(jax.random.key(0), 3)
-    expected = r"carry has an array of shape \(1, 4\), not \(2, 4\)"
+    expected = r"carry.hidden must be \[2, 4\] of floating-point numbers, got float32 \[1, 4\]"
     with backend.use(name), pytest.raises(ValueError, match=expected):
         recurrence.scan(cell, params, jnp.ones((5, 2, 3)), cell.initial_carry(1))

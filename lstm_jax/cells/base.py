@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from lstm_jax.affine import affine
+from lstm_jax.arguments import check_size
 from lstm_jax.types import Array, Carry, Key, Params
 
 
@@ -17,10 +18,16 @@ class Cell(abc.ABC):
     """One time step of a recurrence. A frozen dataclass of hyperparameters that holds no arrays.
 
     `recurrence.scan` is the only loop over time; a cell says what happens in one step of it.
+
+    Raises:
+        ArgumentError: there is no hidden unit.
     """
 
     hidden: int = 128
     """Units of the layer: the size of each output vector."""
+
+    def __post_init__(self):
+        check_size("hidden", self.hidden)
 
     @abc.abstractmethod
     def init(self, key: Key, input_size: int) -> dict[str, Array]:

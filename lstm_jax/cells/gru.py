@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from lstm_jax.arguments import check_size
 from lstm_jax.cells.base import ElementwiseCell, lecun_uniform, orthogonal_blocks
 from lstm_jax.types import Array, Key, Params
 
@@ -37,6 +38,7 @@ class GRU(ElementwiseCell):
 
     def init(self, key: Key, input_size: int) -> dict[str, Array]:
         """LeCun-uniform input kernel, orthogonal recurrent kernel, zero biases."""
+        check_size("input_size", input_size)
         input_key, recurrent_key = jax.random.split(key)
         return {
             "input_kernel": lecun_uniform(input_key, (input_size, 3 * self.hidden)),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from lstm_jax.arguments import check_size
 from lstm_jax.cells.base import ElementwiseCell, lecun_uniform, orthogonal_blocks
 from lstm_jax.types import Array, Key, Params
 
@@ -45,6 +46,7 @@ class LSTM(ElementwiseCell):
 
     def init(self, key: Key, input_size: int) -> dict[str, Array]:
         """LeCun-uniform input kernel, orthogonal recurrent kernel, `forget_bias` for a bias."""
+        check_size("input_size", input_size)
         input_key, recurrent_key = jax.random.split(key)
         bias = jnp.zeros((4, self.hidden)).at[1].set(self.forget_bias)
         params = {

@@ -1,14 +1,18 @@
 """The simple recurrent network (Elman 1990)."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from lstm_jax.arguments import check_size
 from lstm_jax.cells.base import ElementwiseCell, lecun_uniform, orthogonal_blocks
+from lstm_jax.errors import ConfigError
 from lstm_jax.types import Array, Key, Params
+
+Activation = Literal["tanh", "relu"]
 
 
 class SimpleCarry(NamedTuple):
@@ -25,16 +29,26 @@ class SimpleRNN(ElementwiseCell):
     Parameters: `input_kernel` [input, hidden], `recurrent_kernel` [hidden, hidden],
     `bias` [hidden].
 
+    Raises:
+        ConfigError: there is no such activation.
+
     >>> cell = SimpleRNN(hidden=8, activation="relu")
     >>> cell.init(jax.random.key(0), input_size=3)["recurrent_kernel"].shape
     (8, 8)
     """
 
-    activation: Literal["tanh", "relu"] = "tanh"
+    activation: Activation = "tanh"
     """The nonlinearity; with relu, gradients reach further back but the carry is not bounded."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.activation not in get_args(Activation):
+            choice = ", ".join(get_args(Activation))
+            raise ConfigError(f"activation is one of {choice}, not {self.activation!r}")
 
     def init(self, key: Key, input_size: int) -> dict[str, Array]:
         """LeCun-uniform input kernel, orthogonal recurrent kernel, zero bias."""
+        check_size("input_size", input_size)
         input_key, recurrent_key = jax.random.split(key)
         return {
             "input_kernel": lecun_uniform(input_key, (input_size, self.hidden)),

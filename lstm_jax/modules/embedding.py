@@ -1,8 +1,10 @@
 """Vectors for tokens."""
 
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
+from lstm_jax.arguments import check_integers
+from lstm_jax.integers import widened
 from lstm_jax.regularization import embedding_dropout
 from lstm_jax.types import Array, Key
 
@@ -16,8 +18,14 @@ class Embedding(nnx.Module):
         self.dropout = dropout
 
     def __call__(
-        self, tokens: Int[Array, "time batch"], key: Key | None = None
+        self, tokens: Integer[Array, "time batch"], key: Key | None = None
     ) -> Float[Array, "time batch features"]:
-        """The vectors of the tokens; with a key, those of some tokens are zero."""
+        """The vectors of the tokens; with a key, those of some tokens are zero.
+
+        Raises:
+            ArgumentError: the tokens have other axes, or are no integers.
+        """
+        check_integers("tokens", tokens, "time batch")
+        tokens = widened(tokens)
         vectors = self.table[...][tokens]
         return embedding_dropout(key, tokens, vectors, self.table.shape[0], self.dropout)

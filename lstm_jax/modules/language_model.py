@@ -2,7 +2,7 @@
 
 import jax
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from lstm_jax.modules.embedding import Embedding
 from lstm_jax.modules.recurrent import Stack
@@ -24,7 +24,7 @@ class LanguageModel(nnx.Module):
         self.softmax = softmax
 
     def __call__(
-        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
+        self, tokens: Integer[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
     ) -> tuple[Float[Array, "time batch vocabulary"], tuple[Carry, ...]]:
         """Logits of the next token at every step, and the carry of every layer."""
         hidden, carry = self._read(tokens, carry, key)
@@ -32,8 +32,8 @@ class LanguageModel(nnx.Module):
 
     def total_nats(
         self,
-        tokens: Int[Array, "time batch"],
-        targets: Int[Array, "time batch"],
+        tokens: Integer[Array, "time batch"],
+        targets: Integer[Array, "time batch"],
         weights: Float[Array, "time batch"],
         carry: tuple[Carry, ...],
         key: Key | None = None,
@@ -44,7 +44,7 @@ class LanguageModel(nnx.Module):
         return self.softmax.total_nats(hidden, targets, weights, table), carry
 
     def _read(
-        self, tokens: Int[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None
+        self, tokens: Integer[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None
     ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
         # The stack splits the key, so that no key of its layers is this one.
         embedding_key = None if key is None else jax.random.fold_in(key, 2**31 - 1)

@@ -5,9 +5,11 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
-from lstm_jax.errors import ConfigError
+from lstm_jax.arguments import check_floating, check_integers
+from lstm_jax.errors import ArgumentError, ConfigError
+from lstm_jax.integers import in_int32, valid_steps
 from lstm_jax.types import Array
 
 PoolingKind = Literal["last", "mean", "max", "concatenated", "attention"]
@@ -39,13 +41,23 @@ class Pooling(nnx.Module):
             self.query = nnx.Param(draw(rngs.params(), (features, 1)))
 
     def __call__(
-        self, outputs: Float[Array, "time batch features"], lengths: Int[Array, " batch"]
+        self, outputs: Float[Array, "time batch features"], lengths: Integer[Array, " batch"]
     ) -> Float[Array, "batch pooled"]:
-        """The vectors of sequences of at least one step."""
+        """The vectors of sequences of at least one step.
+
+        Raises:
+            ArgumentError: an array has other axes or another dtype, or there are no steps.
+        """
+        features = self.features // 3 if self.kind == "concatenated" else self.features
+        check_floating("outputs", outputs, "time batch features", (None, None, features))
+        time, batch, _ = outputs.shape
+        check_integers("lengths", lengths, "batch", (batch,))
+        if time == 0:
+            raise ArgumentError("outputs must have at least one step to be pooled, got none")
+        lengths = in_int32(lengths, time)
         if self.kind == "last":
             return self._last(outputs, lengths)
-        steps = jnp.arange(outputs.shape[0], dtype=lengths.dtype)
-        valid = (steps[:, None] < lengths)[..., None]
+        valid = valid_steps(lengths, time)[..., None]
         if self.kind == "mean":
             return _mean(outputs, valid)
         if self.kind == "max":
@@ -60,7 +72,8 @@ class Pooling(nnx.Module):
         return (weights * outputs).sum(axis=0)
 
     def _last(self, outputs: Array, lengths: Array) -> Array:
-        last = jnp.take_along_axis(outputs, (lengths - 1)[None, :, None], axis=0)[0]
+        index = jnp.minimum(lengths, outputs.shape[0]) - 1
+        last = jnp.take_along_axis(outputs, index[None, :, None], axis=0)[0]
         if not self.bidirectional:
             return last
         half = outputs.shape[-1] // 2

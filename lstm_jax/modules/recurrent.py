@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Float
 
 from lstm_jax import recurrence
+from lstm_jax.arguments import check_count, check_size
 from lstm_jax.cells.base import Cell
 from lstm_jax.errors import ConfigError
 from lstm_jax.regularization import dropout, variational_dropout, weight_drop
@@ -29,6 +30,7 @@ class Recurrent(nnx.Module):
     """One recurrent layer: the parameters of a cell, and `recurrence.scan` over them."""
 
     def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs):
+        check_size("input_size", input_size)
         self.cell = cell
         params = cell.init(rngs.params(), input_size)
         self.names = tuple(params)
@@ -117,11 +119,16 @@ class Stack(nnx.Module):
         key: Key | None = None,
         **options: Any,
     ) -> tuple[Float[Array, "time batch hidden"], tuple[Carry, ...]]:
-        """Outputs of the last layer and the carry of each; without a key nothing is dropped."""
+        """Outputs of the last layer and the carry of each; without a key nothing is dropped.
+
+        Raises:
+            ArgumentError: there is not a carry for each layer; and as `recurrence.scan`.
+        """
         finals = []
         depth, rate = len(self.layers), self.noise.dropout
         drop = variational_dropout if self.noise.variational else dropout
         carries = (None,) * depth if carries is None else carries
+        check_count("carries", carries, depth, "one for each layer")
         keys = [None] * (depth + 1) if key is None else jax.random.split(key, depth + 1)
         for layer, carry, layer_key in zip(self.layers, carries, keys[:-1], strict=True):
             inputs = drop(layer_key, inputs, rate)

@@ -11,10 +11,12 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from lstm_jax.affine import affine
+from lstm_jax.arguments import check_floating, check_integers
 from lstm_jax.errors import ConfigError
+from lstm_jax.integers import widened
 from lstm_jax.losses import cross_entropy, total_cross_entropy
 from lstm_jax.types import Array
 
@@ -38,7 +40,7 @@ class Softmax(nnx.Module):
     def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
-        tokens: Int[Array, "time batch"],
+        tokens: Integer[Array, "time batch"],
         weights: Float[Array, "time batch"],
         table: Array,
     ) -> Float[Array, ""]:
@@ -64,7 +66,7 @@ class TiedSoftmax(nnx.Module):
     def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
-        tokens: Int[Array, "time batch"],
+        tokens: Integer[Array, "time batch"],
         weights: Float[Array, "time batch"],
         table: Float[Array, "vocabulary hidden"],
     ) -> Float[Array, ""]:
@@ -124,13 +126,16 @@ class AdaptiveSoftmax(nnx.Module):
     def total_nats(
         self,
         hidden: Float[Array, "time batch hidden"],
-        tokens: Int[Array, "time batch"],
+        tokens: Integer[Array, "time batch"],
         weights: Float[Array, "time batch"],
         table: Array,
     ) -> Float[Array, ""]:
         """Minus the logarithms of the tokens' probabilities, weighted and added up."""
         del table
-        rows, flat = hidden.reshape(-1, hidden.shape[-1]), tokens.reshape(-1)
+        check_floating("hidden", hidden, "time batch hidden")
+        check_integers("tokens", tokens, "time batch", hidden.shape[:2])
+        check_floating("weights", weights, "time batch", hidden.shape[:2])
+        rows, flat = hidden.reshape(-1, hidden.shape[-1]), widened(tokens.reshape(-1))
         # Which tail a token lies in, 0 for the head.
         starts = jnp.array(self.bounds[:-1], flat.dtype)
         tail_of = (flat[:, None] >= starts).sum(axis=1, dtype=flat.dtype)

@@ -104,8 +104,8 @@ def cells_of(cell: Cell | tuple[Cell, ...], layers: int) -> tuple[Cell, ...]:
     cells = cell if isinstance(cell, tuple) else (cell,) * layers
     if len(cells) != layers:
         raise ConfigError(f"layers is {layers} but cell has {len(cells)} cells")
-    if layers < 1 or min(cell.hidden for cell in cells) < 1:
-        raise ConfigError("there must be at least one layer and one hidden unit")
+    if layers < 1:
+        raise ConfigError("there must be at least one layer")
     return cells
 
 

@@ -93,7 +93,7 @@ def test_options_reach_every_layer():
 
 def test_a_stack_wants_a_carry_for_each_layer():
     model, inputs, carries = stack()
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="carries must be 3, one for each layer, got 2"):
         model(inputs, carries[:2])
 
 

@@ -211,8 +211,8 @@ def test_a_perturbation_costs_more_the_longer_it_is():
     ("wrong", "message"),
     [
         ({"cell": (LSTM(),), "layers": 2}, "layers is 2 but cell has 1 cells"),
-        ({"layers": 0}, "there must be at least one layer and one hidden unit"),
-        ({"cell": (), "layers": 0}, "there must be at least one layer and one hidden unit"),
+        ({"layers": 0}, "there must be at least one layer"),
+        ({"cell": (), "layers": 0}, "there must be at least one layer"),
         ({"embedding": 0}, "embedding and head must be at least 1"),
         ({"head": (3, 0)}, "embedding and head must be at least 1"),
         *(
