@@ -68,14 +68,14 @@ def write_report(sweep: SweepRun) -> Path:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
-    write_atomically(folder / TABLE, _csv(sweep).encode(), is_shared=True)
+    write_atomically(folder / TABLE, _encode(_csv(sweep)), is_shared=True)
     pictures: dict[str, bytes] = {}
     for name, draw in _PICTURES.items():
         if (figure := draw(sweep)) is not None:
             figure.savefig(buffer := io.BytesIO(), format="png", dpi=120)
             pictures[name] = buffer.getvalue()
             write_atomically(folder / f"{name}.png", pictures[name], is_shared=True)
-    write_atomically(folder / PAGE, _page(sweep, pictures).encode(), is_shared=True)
+    write_atomically(folder / PAGE, _encode(_page(sweep, pictures)), is_shared=True)
     return folder / PAGE
 
 
@@ -118,6 +118,11 @@ def json_lines(sweep: SweepRun) -> str:
     """One JSON object a line for each trial, by number; what is not finite is null."""
     lines = [json.dumps(_finite(_record(sweep, one)), allow_nan=False) for one in sweep.trials]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _encode(text: str) -> bytes:
+    """A file in UTF-8, whatever the paths are that it names."""
+    return text.encode(errors="backslashreplace")
 
 
 def _counts(sweep: SweepRun) -> str:

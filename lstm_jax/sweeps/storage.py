@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,9 @@ def open_directory(workdir: str | Path, url: str | None, study: str | None) -> L
         StorageError: the disk is full or refuses to be written.
     """
     path = expand_user(workdir)
-    given = Location(url, study or path.resolve().name)
+    # A database takes no name that is not text, as the bytes of a path may be.
+    name = path.resolve().name.encode(errors="backslashreplace").decode()
+    given = Location(url, study or name)
     try:
         path.mkdir(parents=True, exist_ok=True)
         names = {child.name for child in path.iterdir()}
@@ -125,7 +128,7 @@ def open_storage(
     Raises:
         SweepError: no such database, or it does not answer.
     """
-    url = _read_url(location.url) if location.url else _own_url(workdir)
+    url = _read_url(location.url) if location.url else f"sqlite:///{DATABASE}"
     address = sqlalchemy.make_url(url)
     is_sqlite = address.get_backend_name() == "sqlite"
     file = Path(address.database or "") if location.url else workdir / DATABASE
@@ -133,7 +136,11 @@ def open_storage(
         raise SweepError(f"{file} does not exist: the sweep has not begun")
     # A connection for each action: none is held while a trial trains, none outlives an outage.
     options: dict[str, Any] = {"poolclass": sqlalchemy.NullPool}
-    if is_sqlite:
+    if not location.url:
+        # An address cannot hold every path: not one that is no text.
+        path = file.absolute()
+        options["creator"] = lambda: sqlite3.connect(path, _LOCK_TIMEOUT, check_same_thread=False)
+    elif is_sqlite:
         options["connect_args"] = {"timeout": _LOCK_TIMEOUT}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -178,12 +185,6 @@ def patiently(action: Callable[[], T], outage: float = OUTAGE) -> T:
                 _log.warning("%s; trying again", message)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)  # shorter than any silence after which a worker is dead
-
-
-def _own_url(workdir: Path) -> str:
-    """The file in the directory, whose path may hold what has a meaning in an address."""
-    url = sqlalchemy.URL.create("sqlite", database=str(workdir / DATABASE))
-    return url.render_as_string()
 
 
 def _read_url(text: str) -> str:
