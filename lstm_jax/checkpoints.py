@@ -5,15 +5,15 @@
 
 Orbax restores a flipped bit without a word, and casts a float32 array to bfloat16 where that is
 asked for. Here every byte is hashed before anything is read, and the shape and dtype of every leaf
-must be those of the template.
+must be those of the template. Nor does it always say that it could not write: what it has written
+is read back and compared before the checkpoint takes the place of any other.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -23,13 +23,19 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from lstm_jax import manifest as manifests
 from lstm_jax import step_directories
 from lstm_jax.errors import CheckpointError, StorageError
 from lstm_jax.files import synchronize
+from lstm_jax.harmless import harmless
+from lstm_jax.leaves import are_same, describe_leaf, misfit, named_leaves, pieces
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
 _ARRAYS = "arrays"
+_MERGED = "manifest.ocdbt"
+"""What Orbax writes last, of the files that each of its processes has written."""
+_PIECE = 1 << 26
+"""Bytes that are read back at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -56,9 +62,11 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
         metadata: what else a resumed run needs, as plain JSON values.
 
     Raises:
-        StorageError: the disk is full or refuses to be written.
+        StorageError: the disk is full or refuses to be written, or gives back something else.
     """
-    leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(state).items()}
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
+    # Orbax refuses empty arrays, of which the manifest knows all there is to know.
+    stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
     final, temporary = directory / str(step), directory / f".{step}.writing"
     replaced = directory / f".{step}.replaced"
     try:
@@ -67,16 +75,16 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         _require_space(temporary / "space", leaves)
-        _write_arrays(temporary / _ARRAYS, leaves)
-        files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
+        _write_arrays(temporary / _ARRAYS, stored)
         manifest = {
             "format": FORMAT,
             "step": step,
             "metadata": metadata,
-            "leaves": {name: _describe(leaf) for name, leaf in leaves.items()},
-            "files": {path.relative_to(temporary).as_posix(): _fingerprint(path) for path in files},
+            "leaves": {name: describe_leaf(leaf) for name, leaf in leaves.items()},
+            "files": manifests.fingerprints(temporary),
         }
-        (temporary / _MANIFEST).write_text(_render(manifest), encoding="utf-8")
+        _require_same(temporary / _ARRAYS, stored)
+        manifests.write(temporary, manifest)
         for path in [*temporary.rglob("*"), temporary]:
             synchronize(path)
         if final.exists():
@@ -101,7 +109,7 @@ def save(directory: Path, step: int, state: Any, metadata: dict[str, Any]) -> Pa
 def steps(directory: Path) -> list[int]:
     """The steps of the complete checkpoints in `directory`, ascending; none if there is none."""
     found = step_directories.numbered(directory)
-    return [step for step in found if (directory / str(step) / _MANIFEST).exists()]
+    return [step for step in found if (directory / str(step) / manifests.MANIFEST).exists()]
 
 
 def read_manifest(directory: Path, step: int) -> dict[str, Any]:
@@ -110,23 +118,11 @@ def read_manifest(directory: Path, step: int) -> dict[str, Any]:
     Raises:
         CheckpointError: there is no such checkpoint, or the manifest itself is damaged.
     """
-    path = directory / str(step) / _MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        return manifests.read(directory / str(step))
     except FileNotFoundError:
         there = f"steps there: {', '.join(map(str, steps(directory))) or 'none'}"
         raise CheckpointError(f"no checkpoint of step {step} in {directory}; {there}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"checkpoint is damaged: {path}: {error}") from error
-    try:
-        manifest = json.loads(text)
-        del manifest["digest"]
-    except (ValueError, KeyError, TypeError):
-        raise CheckpointError(f"checkpoint is damaged: {path} is not a manifest") from None
-    # Comparing the whole text finds a changed byte that means the same in JSON, too.
-    if text != _render(manifest):
-        raise CheckpointError(f"checkpoint is damaged: {path} differs from its digest")
-    return manifest
 
 
 def verify(directory: Path, step: int) -> dict[str, Any]:
@@ -136,14 +132,7 @@ def verify(directory: Path, step: int) -> dict[str, Any]:
         CheckpointError: there is no such checkpoint, or a file is missing or damaged, and which.
     """
     manifest = read_manifest(directory, step)
-    for name, recorded in manifest["files"].items():
-        path = directory / str(step) / name
-        try:
-            found = _fingerprint(path)
-        except OSError as error:
-            raise CheckpointError(f"checkpoint is damaged: {path}: {error.strerror}") from error
-        if found != recorded:
-            raise CheckpointError(f"checkpoint is damaged: {path} differs from its digest")
+    manifests.verify(directory / str(step), manifest)
     return manifest
 
 
@@ -212,30 +201,11 @@ def _read(path: Path, manifest: dict[str, Any], template: Any, part: str = "") -
             f"format {FORMAT}: use the version that wrote it"
         )
     saved = manifest["leaves"]
-    wanted = {part + name: _describe(leaf) for name, leaf in _named_leaves(template).items()}
-    in_part = [name for name in saved if re.match(rf"{re.escape(part)}(\W|$)", name)]
-    for name in [*wanted, *in_part]:
-        if saved.get(name) != wanted.get(name):
-            raise CheckpointError(
-                f"checkpoint {path} does not fit the experiment: {name} is "
-                f"{_show(saved.get(name))} in the checkpoint and {_show(wanted.get(name))} here"
-            )
-    arrays = _read_arrays(path / _ARRAYS, saved)
+    wanted = {part + name: describe_leaf(leaf) for name, leaf in named_leaves(template).items()}
+    if difference := misfit(saved, wanted, part):
+        raise CheckpointError(f"checkpoint {path} does not fit the experiment: {difference}")
+    arrays = _read_arrays(path / _ARRAYS, {name: saved[name] for name in wanted})
     return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in wanted])
-
-
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by the path that leads to them, in the order of `jax.tree.leaves`."""
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
-
-
-def _describe(leaf: Any) -> dict[str, Any]:
-    leaf = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-    return {"shape": list(leaf.shape), "dtype": str(leaf.dtype)}
-
-
-def _show(leaf: dict[str, Any] | None) -> str:
-    return f"{leaf['dtype']}[{','.join(map(str, leaf['shape']))}]" if leaf else "absent"
 
 
 def _require_space(path: Path, leaves: dict[str, np.ndarray]) -> None:
@@ -249,18 +219,64 @@ def _require_space(path: Path, leaves: dict[str, np.ndarray]) -> None:
 
 
 def _write_arrays(path: Path, leaves: dict[str, np.ndarray]) -> None:
-    # Orbax refuses empty arrays, of which the manifest knows all there is to know. Compressing
-    # random mantissas would take three times as long and gain a tenth.
-    stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
-    with _quiet_orbax(), ocp.PyTreeCheckpointer(use_compression=False) as checkpointer:
-        checkpointer.save(path.absolute(), stored)
+    # Compressing random mantissas would take three times as long and gain a tenth.
+    with (
+        _quiet_orbax(),
+        harmless(path.parent) as folder,
+        ocp.PyTreeCheckpointer(use_compression=False) as checkpointer,
+    ):
+        checkpointer.save(folder / path.name, leaves)
 
 
 def _read_arrays(path: Path, leaves: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
-    empty = {name: np.zeros(leaf["shape"], leaf["dtype"]) for name, leaf in leaves.items()}
+    """The leaves of these names, shapes and dtypes.
+
+    Raises:
+        CheckpointError: they cannot be read.
+    """
+    empty = {
+        name: np.zeros(leaf["shape"], leaf["dtype"])
+        for name, leaf in leaves.items()
+        if 0 in leaf["shape"]
+    }
+    try:
+        return empty | _restore_arrays(path, [name for name in leaves if name not in empty])
+    except CheckpointError as error:
+        # So earlier versions left them where the name of a directory meant something to Orbax.
+        parts, hint = path / "ocdbt.process_0", ""
+        if parts.exists() and not (path / _MERGED).exists():
+            hint = f": cp -R {shlex.quote(f'{parts}/.')} {shlex.quote(f'{path}/')} finishes them"
+        raise CheckpointError(f"checkpoint {path.parent} cannot be read: {error}{hint}") from error
+
+
+def _require_same(path: Path, leaves: dict[str, np.ndarray]) -> None:
+    """Reads back what was written, and compares it bit for bit.
+
+    Raises:
+        CheckpointError: it is something else, or nothing that can be read.
+    """
+    # In pieces, so that it takes no more memory than writing did.
+    for piece in pieces(leaves, _PIECE):
+        found = _restore_arrays(path, list(piece))
+        for name, leaf in piece.items():
+            if not are_same(found[name], leaf):
+                raise CheckpointError(f"{name} is read back with other values")
+
+
+def _restore_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    # Asked for arrays that are not there, Orbax's threads print a traceback for each of them.
+    if names and not (path / _MERGED).exists():
+        raise CheckpointError("Orbax left its files unfinished")
     # What was saved as NumPy arrays is restored as such, whatever devices there are.
-    with _quiet_orbax(), ocp.PyTreeCheckpointer() as checkpointer:
-        return empty | checkpointer.restore(path.absolute())
+    kinds = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
+    what = ocp.args.PyTreeRestore(dict.fromkeys(names, 0), kinds, partial_restore=True)
+    try:
+        with _quiet_orbax(), harmless(path) as folder, ocp.PyTreeCheckpointer() as checkpointer:
+            return checkpointer.restore(folder, args=what) if names else {}
+    except Exception as error:
+        # TensorStore tells of its own state in brackets.
+        lines = str(error).split(" [")[0].splitlines() or [type(error).__name__]
+        raise CheckpointError(lines[0]) from error
 
 
 @contextlib.contextmanager
@@ -276,18 +292,8 @@ def _quiet_orbax() -> Iterator[None]:
 
 def _storage_failure(error: BaseException) -> str | None:
     """Why the operating system refused to write; None if the error is of another kind."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+    if isinstance(error, OSError | CheckpointError):
+        return getattr(error, "strerror", None) or str(error)
     # TensorStore wraps the number of the operating system's error in the text of a ValueError.
     number = re.search(r"os_error_code='(\d+)'", str(error))
     return os.strerror(int(number.group(1))) if number else None
-
-
-def _render(manifest: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
-    return json.dumps(manifest | {"digest": digest}, indent=1) + "\n"
-
-
-def _fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

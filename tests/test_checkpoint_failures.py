@@ -1,6 +1,7 @@
 """Full disks, killed processes and other machines."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 
 from lstm_jax import checkpoints, step_directories
 from lstm_jax.errors import StorageError
-from tests.test_checkpoints import assert_same_bits, files_of, hidden_in, make_state
+from lstm_jax.leaves import named_leaves
+from tests.test_checkpoints import assert_same_bits, files_of, flip, hidden_in, make_state
 from tests.test_files import largest_file
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +84,44 @@ def test_a_replacement_that_fails_leaves_the_step_as_it_was(tmp_path, monkeypatc
             checkpoints.save(tmp_path, 5, make_state(2), {"try": 2})
     assert not hidden_in(tmp_path)
     assert_same_bits(checkpoints.restore(tmp_path, 5, make_state(0)), make_state(1))
+
+
+def test_what_is_read_back_with_other_bits_replaces_nothing(tmp_path, monkeypatch):
+    state = make_state(2, size=300)  # of which a file has more than of anything else
+    checkpoints.save(tmp_path, 5, make_state(1), {"try": 1})
+    with monkeypatch.context() as patch:
+        write = checkpoints._write_arrays
+
+        def damage(path, leaves):
+            write(path, leaves)
+            largest = max(files_of(path), key=lambda file: file.stat().st_size)
+            flip(largest, 4 * largest.stat().st_size)
+
+        patch.setattr(checkpoints, "_write_arrays", damage)
+        for step in (5, 6):
+            with pytest.raises(
+                StorageError, match=r"written to .*: .* read back .*; mend"
+            ) as error:
+                checkpoints.save(tmp_path, step, state, {})
+            assert "\n" not in str(error.value)
+    assert os.listdir(tmp_path) == ["5"]
+    assert_same_bits(checkpoints.restore(tmp_path, 5, make_state(0)), make_state(1))
+
+
+def test_what_is_saved_is_read_back_in_pieces(tmp_path, monkeypatch):
+    read, restore = [], checkpoints._restore_arrays
+    monkeypatch.setattr(checkpoints, "_PIECE", 120)
+    monkeypatch.setattr(
+        checkpoints,
+        "_restore_arrays",
+        lambda path, names: read.append(names) or restore(path, names),
+    )
+    state = make_state(1)
+    checkpoints.save(tmp_path, 1, state, {})
+    sizes = {name: np.asarray(leaf).nbytes for name, leaf in named_leaves(state).items()}
+    assert sorted(itertools.chain(*read)) == sorted(name for name, size in sizes.items() if size)
+    assert len(read) > 1
+    assert all(sum(map(sizes.get, names)) <= 120 for names in read)
 
 
 def assert_survives_a_full_disk(directory, caplog):

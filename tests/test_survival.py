@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from orbax.checkpoint._src.serialization import ocdbt_utils as orbax
 
 import lstm_jax
 from lstm_jax import checkpoints, runner, training
@@ -186,6 +187,30 @@ def test_a_full_disk_is_an_error_at_once_and_the_run_goes_on_later(
     assert ("checkpoint of step" if kind == "checkpoint" else "metrics.jsonl") in str(error.value)
     assert checkpoints.steps(tmp_path / "checkpoints") == [5, 6]
     arrays_of(tmp_path)  # which verifies the digests
+    lstm_jax.train(tiny(text), tmp_path)
+    assert_same_run(tmp_path, whole)
+
+
+def test_a_checkpoint_that_cannot_be_read_back_takes_the_place_of_none(
+    text, whole, tmp_path, monkeypatch, capfd
+):
+    """As when Orbax did not find, in a directory named [a], the files that it had to merge."""
+
+    async def find_nothing(*arguments, **options):
+        pass
+
+    name = "merge_ocdbt_per_process_files"
+    with monkeypatch.context() as patch:
+        at_call(patch, checkpoints, "save", 3, lambda: patch.setattr(orbax, name, find_nothing))
+        with pytest.raises(StorageError) as error:
+            lstm_jax.train(tiny(text), tmp_path)
+    assert str(error.value) == (
+        f"checkpoint of step 10 could not be written to {tmp_path / 'checkpoints'}: Orbax left its "
+        "files unfinished; mend that and start again from the checkpoint before it, which is intact"
+    )
+    assert "Traceback" not in capfd.readouterr().err
+    assert sorted(os.listdir(tmp_path / "checkpoints")) == ["5", "6"]
+    assert lstm_jax.load(tmp_path, "latest").step == 6
     lstm_jax.train(tiny(text), tmp_path)
     assert_same_run(tmp_path, whole)
 
