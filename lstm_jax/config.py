@@ -247,7 +247,8 @@ def _as_begun(value: Any, plain: Any) -> Any:
         return value
     parts = [part for part in field_types(type(value)) if part in plain]
     inner = {part: _as_begun(getattr(value, part), plain[part]) for part in parts}
-    return dataclasses.replace(value, **inner, **_before(type(value), plain))
+    changed: Any = value
+    return dataclasses.replace(changed, **inner, **_before(type(value), plain))
 
 
 def _find_class(path: Any, name: str, trust: tuple[str, ...]) -> type:

@@ -17,7 +17,7 @@ import os
 import socket
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 
@@ -32,7 +32,6 @@ VOCABULARY = "vocabulary.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
-C = TypeVar("C")
 
 
 class RunDirectory:
@@ -221,7 +220,7 @@ def _describe_owner(text: bytes) -> str:
         return "another process"  # which has not yet come to write its name
 
 
-def _save_config(path: Path, experiment: C) -> C:
+def _save_config(path: Path, experiment: Any) -> Any:
     """Writes the config of a new run; compares it with that of a run to be resumed."""
     text = to_json(experiment)
     begun = any(path.with_name(name).exists() for name in (VOCABULARY, CHECKPOINTS))
