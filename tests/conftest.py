@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
@@ -45,3 +46,12 @@ def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(Reporter, "curves", lambda self, metrics: None)
         lstm_jax.train(tiny_classifier(reviews), workdir)
     return workdir
+
+
+@pytest.fixture
+def unannotated():
+    """Functions as users call them: nothing checks their annotations."""
+    # The import hook's decorators, beartype's within them, ask this at each call.
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
