@@ -67,7 +67,7 @@ def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = No
         archive_dir: a folder with all that would be downloaded; nothing is then.
 
     Raises:
-        UserError: TensorFlow or another package is missing.
+        UserError: TensorFlow or another package is missing, or the name of a folder is no text.
         DataError: there is no such set, or its files are missing, damaged or of another format.
         StorageError: the disk is full or cannot be written.
     """
@@ -77,6 +77,11 @@ def prepare(name: str, data_dir: str | None = None, archive_dir: str | None = No
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()  # in a log file its bars are hundreds of lines
     root = expand(str(constants.DATA_DIR) if data_dir is None else data_dir)
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        # ArrayRecord's readers and writers take no other path.
+        raise UserError(f"--data_dir={str(root)!r} is not UTF-8: choose another folder") from None
     if found := _find(name, root):
         return _verified(found)
     archive = None if archive_dir is None else _folder(archive_dir)

@@ -56,6 +56,12 @@ def test_a_file_missing_from_the_archive_is_not_downloaded(module, tmp_path, mon
         module.prepare("tiny_shakespeare", str(tmp_path), str(tmp_path))
 
 
+def test_a_folder_whose_name_is_no_text(module, tmp_path):
+    with pytest.raises(UserError, match=r"^--data_dir='.*/\\udcff' is not UTF-8: choose another"):
+        module.prepare("tiny_shakespeare", str(tmp_path / "\udcff"), str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_tensorflow(module, tmp_path):
     install = "needs TensorFlow: PIP_CONSTRAINT=constraints.txt pip install -e '.[prepare]'"
     for name, hint in {
