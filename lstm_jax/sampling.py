@@ -31,7 +31,7 @@ def sample(
     Raises:
         ConfigError: a number is outside its range, or there is no prompt.
     """
-    prompt = [_whole("prompt", token) for token in prompt]
+    prompt = [_whole("a token of prompt", token) for token in prompt]
     if not prompt or min(prompt) < 0:
         raise ConfigError(f"prompt must be at least one token, each from 0 on, not {prompt}")
     length, seed = _whole("length", length), _whole("seed", seed)
@@ -66,7 +66,7 @@ def _whole(name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        raise ConfigError(f"{name} must be whole numbers, not {value!r}") from None
+        raise ConfigError(f"{name} must be a whole number, not {value!r}") from None
 
 
 @functools.partial(jax.jit, static_argnames=("graph", "top_k"))
