@@ -128,7 +128,7 @@ def weight_drop(
     >>> sorted(set(kept.flatten().tolist()))
     [0.0, 2.0]
     """
-    check_floating("kernel", kernel, "hidden gates")
+    check_floating("kernel", kernel, "*positions")
     return dropout(key, kernel, rate)
 
 

@@ -47,7 +47,7 @@ NOISES = {
 WHOLE_NOISES = [
     (dropout, TOKENS, "inputs", "..."),
     (variational_dropout, WHOLE, "inputs", "time, batch, features"),
-    (weight_drop, TOKENS, "kernel", "hidden, gates"),
+    (weight_drop, TOKENS, "kernel", "..."),
 ]
 
 
