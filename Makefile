@@ -69,11 +69,11 @@ test-kernel-arm64: $(VENV)/dev.stamp ## compile the kernel for arm64, run it in 
 	$(ARM64_RUN) build/$(ARM64)/kernel compare build/checks/computed
 
 benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, Haiku and PyTorch
-	$(RUN) scripts/benchmark_recurrence.py
-	$(RUN) scripts/benchmark_recurrence.py --cell=GRU --plot=build/benchmark_gru.png
-	$(RUN) scripts/benchmark_recurrence.py --shapes=growth --plot=build/benchmark_growth.png
-	$(RUN) scripts/benchmark_training.py
-	$(RUN) scripts/benchmark_members.py
+	$(RUN) -m scripts.benchmarks.recurrence
+	$(RUN) -m scripts.benchmarks.recurrence --cell=GRU --plot=build/benchmark_gru.png
+	$(RUN) -m scripts.benchmarks.recurrence --shapes=growth --plot=build/benchmark_growth.png
+	$(RUN) -m scripts.benchmarks.training
+	$(RUN) -m scripts.benchmarks.members
 
 clean: ## remove the environments, builds and caches; runs/ stays
 	rm -rf .venv-* build dist *.egg-info .pytest_cache .ruff_cache

@@ -13,10 +13,9 @@ Measured: test accuracy 91.0% after 5 minutes on two CPU cores (docs/results.md)
 
 from configs import classification_trec
 from lstm_jax import Experiment, override
-from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import SlantedTriangular
+from lstm_jax.functional import Adversarial
+from lstm_jax.optimization import Optimizer, SlantedTriangular
 from lstm_jax.tasks import Classification
 
 

@@ -14,8 +14,7 @@ Measured: validation perplexity 78.9 after 102 minutes on two CPU cores (docs/re
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import Distinct, TensorFlowDataset, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import WarmupCosine
+from lstm_jax.optimization import Optimizer, WarmupCosine
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -9,8 +9,7 @@ Published: test perplexity 78.4, validation 82.2. Made for an accelerator; not r
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import TextFiles, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import Decay
+from lstm_jax.optimization import Decay, Optimizer
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -10,8 +10,7 @@ on 2 CPU cores (docs/results.md).
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import TextFiles, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import Decay
+from lstm_jax.optimization import Decay, Optimizer
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -10,8 +10,7 @@ Published: test perplexity 114.5; measured 115.3, in 27 minutes on 2 busy CPU co
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import TextFiles, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import Decay
+from lstm_jax.optimization import Decay, Optimizer
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -10,8 +10,7 @@ Where the text lies on disk already, the second command alone does with
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import TensorFlowDataset, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import WarmupCosine
+from lstm_jax.optimization import Optimizer, WarmupCosine
 from lstm_jax.tasks import LanguageModeling
 
 

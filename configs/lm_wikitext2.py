@@ -12,8 +12,7 @@ perplexity 99.3 for an untied LSTM of 1024. Made for an accelerator.
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import TextFiles, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import Plateau
+from lstm_jax.optimization import Optimizer, Plateau
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -9,8 +9,7 @@ Needs no download. Measured: 1.67 bits per character on the test text after a mi
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import PythonDocumentation, TextWindows
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import WarmupCosine
+from lstm_jax.optimization import Optimizer, WarmupCosine
 from lstm_jax.tasks import LanguageModeling
 
 

@@ -10,8 +10,7 @@ Measured: 89.2% after 10 minutes on one CPU core (docs/results.md).
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import Distinct, LabelledTexts, TensorFlowDataset
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import WarmupCosine
+from lstm_jax.optimization import Optimizer, WarmupCosine
 from lstm_jax.tasks import Classification
 
 

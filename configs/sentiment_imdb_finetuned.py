@@ -13,11 +13,10 @@ language model (docs/results.md).
 """
 
 from lstm_jax import Experiment
-from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
 from lstm_jax.data import Distinct, LabelledTexts, TensorFlowDataset
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import SlantedTriangular
+from lstm_jax.functional import Adversarial
+from lstm_jax.optimization import Optimizer, SlantedTriangular
 from lstm_jax.tasks import Classification
 
 

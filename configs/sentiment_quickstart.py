@@ -11,7 +11,7 @@ accuracy 84.5% after a minute and a half on 2 CPU cores (docs/results.md).
 from lstm_jax import Experiment
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTexts, MovieReviews
-from lstm_jax.optimizers import Optimizer
+from lstm_jax.optimization import Optimizer
 from lstm_jax.tasks import Classification
 
 

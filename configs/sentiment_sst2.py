@@ -13,11 +13,10 @@ mean of three seeds, after 10 to 12 minutes each on one CPU core (docs/results.m
 """
 
 from lstm_jax import Experiment
-from lstm_jax.adversarial import Adversarial
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTable, LabelledTexts
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.schedules import WarmupCosine
+from lstm_jax.functional import Adversarial
+from lstm_jax.optimization import Optimizer, WarmupCosine
 from lstm_jax.tasks import Classification
 
 

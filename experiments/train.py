@@ -1,42 +1,6 @@
-"""Trains an experiment, or goes on with it.
+"""Trains an experiment, or goes on with it: see `lstm_jax/programs/train.py`, or --help."""
 
-    python -m experiments.train --config=configs/lm_ptb_small.py --workdir=runs/ptb \
-        --config.optimizer.learning_rate=0.5
-
-Stopped or killed, the same command goes on from the last checkpoint and ends with the same result.
-"""
-
-import shlex
-
-from absl import flags
-
-import lstm_jax
-from experiments import program
-from lstm_jax.config import describe
-from lstm_jax.errors import ConfigError
-
-flags.adopt_module_key_flags(program)
-_CONFIG = flags.DEFINE_string("config", None, "Python file with a function get_config().")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; made if absent.")
-_PRINT_CONFIG = flags.DEFINE_bool("print_config", False, "Show the config with types, and end.")
-
-
-def main() -> None:
-    """Parses, trains, and says what can be done with the run."""
-    if _CONFIG.value is None:
-        raise ConfigError("--config is missing: give a file, such as configs/quickstart.py")
-    experiment = program.load_experiment(_CONFIG.value)
-    if _PRINT_CONFIG.value:
-        print(describe(experiment))
-        return
-    workdir = _WORKDIR.value
-    if workdir is None:
-        raise ConfigError("--workdir is missing: give a directory, such as runs/quickstart")
-    run = lstm_jax.train(experiment, workdir)
-    print(f"trained; best checkpoint: step {run.step}; curves: {workdir}/learning_curves.png")
-    print(f"test score:  python -m experiments.evaluate --workdir={shlex.quote(workdir)}")
-    print(f"notebook:    import lstm_jax; run = lstm_jax.load({workdir!r})")
-
+from lstm_jax.programs.train import run
 
 if __name__ == "__main__":
-    program.run(main)
+    run()

@@ -10,15 +10,29 @@ What a notebook needs:
 from typing import TYPE_CHECKING, Any
 
 from lstm_jax import cells, tasks
-from lstm_jax.config import override
+from lstm_jax.config.moved import tell_of_old_imports
+from lstm_jax.config.tree import override
 from lstm_jax.experiment import Experiment
+from lstm_jax.recurrence import backend
 from lstm_jax.run import Run, load
-from lstm_jax.runner import train
+from lstm_jax.training.loop import train
 
 if TYPE_CHECKING:
     from lstm_jax.sweeps.results import load_sweep
 
-__all__ = ["Experiment", "Run", "cells", "load", "load_sweep", "override", "tasks", "train"]
+__all__ = [
+    "Experiment",
+    "Run",
+    "backend",
+    "cells",
+    "load",
+    "load_sweep",
+    "override",
+    "tasks",
+    "train",
+]
+
+tell_of_old_imports()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from lstm_jax.data.base import Data
 from lstm_jax.data.windows import TextWindows
 from lstm_jax.errors import ConfigError
-from lstm_jax.optimizers import Optimizer
+from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.tasks.base import Task
 from lstm_jax.tasks.language_modeling import LanguageModeling
 

@@ -12,20 +12,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax import checkpoints, run_directory
-from lstm_jax.config import override
+from lstm_jax.config.tree import override
 from lstm_jax.data.base import SPLITS, Split
 from lstm_jax.data.labelled import LabelledTexts
-from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import CheckpointError, ConfigError
 from lstm_jax.experiment import Experiment
-from lstm_jax.explanation import Explanation, explain
 from lstm_jax.files import expand_user
+from lstm_jax.inference.explanation import Explanation, explain
+from lstm_jax.inference.prediction import Predictions, predict
 from lstm_jax.modules import Graph, merge, structure
-from lstm_jax.prediction import Predictions, predict
-from lstm_jax.reporting import progress_bar, say
+from lstm_jax.reporting.reporter import progress_bar, say
+from lstm_jax.storage import checkpoints, digests, run_directory
 from lstm_jax.tasks.base import Score
-from lstm_jax.training import evaluate, make_eval_step
+from lstm_jax.tasks.evaluation import evaluate, make_eval_step
 from lstm_jax.types import Params
 
 _log = logging.getLogger(__name__)
@@ -223,6 +223,8 @@ def open_run(workdir: Path, experiment: Experiment, step: int | str | None = Non
     else:
         choice = ", ".join(map(str, kept))
         raise CheckpointError(f"{directory} has no checkpoint of step {step}; it has {choice}")
+    noted = checkpoints.read_manifest(directory, candidates[0])["metadata"].get("files", {})
+    digests.verify(workdir, noted, experiment.MAY_GROW, candidates[0])
     # Of a fresh model only the structure and the shapes are needed.
     build = functools.partial(experiment.task.build, vocabulary=vocabulary)
     graph, template = structure(build)

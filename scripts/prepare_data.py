@@ -42,9 +42,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import _archives
 import _prepared
 
+from lstm_jax.config.values import suggestion
 from lstm_jax.data.files import expand
 from lstm_jax.errors import DataError, StorageError, UserError
-from lstm_jax.values import suggestion
 
 _NAME = flags.DEFINE_string(
     "name", None, "A set with its configuration, such as lm1b or wikipedia/20230601.en."

@@ -38,7 +38,7 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> str:
 def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run of the tiny classifier."""
     import lstm_jax
-    from lstm_jax.reporting import Reporter
+    from lstm_jax.reporting.reporter import Reporter
     from tests.runs import tiny_classifier
 
     workdir = tmp_path_factory.mktemp("runs") / "classifier"

@@ -11,7 +11,7 @@ import pytest
 
 import lstm_jax
 from lstm_jax import Experiment, override
-from lstm_jax.config import from_json, to_json
+from lstm_jax.config.tree import from_json, to_json
 from lstm_jax.data import LabelledTexts, TextFiles, TextWindows
 from lstm_jax.sweeps.study import define
 from lstm_jax.tasks import Classification, LanguageModeling
@@ -37,7 +37,7 @@ def shrunk(experiment: Experiment, folder: Path) -> Experiment:
 
 def small_task(task: Any) -> dict[str, Any]:
     if isinstance(task, Classification):
-        # What it starts from is trained by another config; tests/test_transfer.py starts from one.
+        # What it starts from is trained by another config; see tests/training/test_transfer.py.
         sizes = {"task.cell.hidden": 8, "task.embedding": 4, "task.layers": 1}
         return sizes | {"task.pretrained": None}
     assert isinstance(task, LanguageModeling), "say here how a task of this kind is made small"

@@ -31,12 +31,12 @@ def test_library(name: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in sorted((ROOT / "scripts").glob("*.py")) if examples_in(path)],
+    [path for path in sorted((ROOT / "scripts").rglob("*.py")) if examples_in(path)],
     ids=lambda path: path.stem,
 )
 def test_scripts(path: Path) -> None:
     # A process for each, as two scripts may define the same flag.
-    command = [sys.executable, "-m", "doctest", "-v", path.name]
-    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "doctest", "-v", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(rf"^{examples_in(path)} passed", done.stdout, re.MULTILINE), done.stdout

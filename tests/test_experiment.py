@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from lstm_jax import Experiment, override
-from lstm_jax.config import from_json, to_json
+from lstm_jax.config.tree import from_json, to_json
 from lstm_jax.errors import ConfigError
 
 

@@ -6,11 +6,12 @@ import jax
 import jax.export
 import pytest
 
-from lstm_jax import backend, training
 from lstm_jax.data import TextWindows
 from lstm_jax.modules import structure
-from lstm_jax.optimizers import Optimizer
+from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.recurrence import backend
 from lstm_jax.tasks import LanguageModeling
+from lstm_jax.training import step as training
 from tests.cells.table import CELLS
 from tests.data.sources import Documents
 

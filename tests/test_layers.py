@@ -1,86 +1,70 @@
-"""Imports go downward only, and a package is used in its room only."""
+"""The house: rooms that import only rooms below, no cycle inside one, packages in their places."""
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# The longest prefix of a path counts. A file of a layer imports from its own and from lower ones.
-LAYERS = {
-    "lstm_jax/errors.py": 0,
-    "lstm_jax/types.py": 0,
-    "lstm_jax/literals.py": 0,
-    "lstm_jax/values.py": 0,
-    "lstm_jax/config.py": 0,
-    "lstm_jax/files.py": 0,
-    "lstm_jax/step_directories.py": 0,
-    "lstm_jax/harmless.py": 0,
-    "lstm_jax/metrics.py": 0,
-    "lstm_jax/arguments.py": 0,
-    "lstm_jax/integers.py": 0,
-    "lstm_jax/affine.py": 1,
-    "lstm_jax/losses.py": 1,
-    "lstm_jax/regularization.py": 1,
-    "lstm_jax/optimizers.py": 1,
-    "lstm_jax/parameter_groups.py": 1,
-    "lstm_jax/schedules.py": 1,
-    "lstm_jax/cells/": 1,
-    "lstm_jax/data/": 1,
-    "lstm_jax/backend.py": 1,
-    "lstm_jax/native.py": 2,
-    "lstm_jax/native_library.py": 1,
-    "lstm_jax/cudnn.py": 2,
-    "lstm_jax/elementwise_scan.py": 2,
-    "lstm_jax/recurrence.py": 2,
-    "lstm_jax/adversarial.py": 1,
-    "lstm_jax/scores.py": 1,
-    "lstm_jax/modules/": 3,
-    "lstm_jax/sampling.py": 3,
-    "lstm_jax/tasks/": 4,
-    "lstm_jax/progress.py": 5,
-    "lstm_jax/finite.py": 5,
-    "lstm_jax/transfer.py": 5,
-    "lstm_jax/training.py": 5,
-    "lstm_jax/checkpoints.py": 5,
-    "lstm_jax/leaves.py": 5,
-    "lstm_jax/manifest.py": 5,
-    "lstm_jax/run_directory.py": 5,
-    "lstm_jax/metrics_log.py": 5,
-    "lstm_jax/reporting.py": 5,
-    "lstm_jax/curves.py": 5,
-    "lstm_jax/events.py": 5,
-    "lstm_jax/prediction.py": 6,
-    "lstm_jax/explanation.py": 6,
-    "lstm_jax/interruption.py": 5,
-    "lstm_jax/memory.py": 5,
-    "lstm_jax/experiment.py": 6,
-    "lstm_jax/origin.py": 7,
-    "lstm_jax/run.py": 7,
-    "lstm_jax/runner.py": 7,
-    "lstm_jax/sweeps/": 8,
-    "lstm_jax/__init__.py": 8,
-    "experiments/": 8,
-    "configs/": 8,
-    "scripts/": 9,
-}
-
+# From the roof down: a file imports from its own room and from those that stand below it.
+HOUSE = (
+    "scripts",
+    "examples",
+    "configs",
+    "experiments",
+    "lstm_jax.programs",
+    "lstm_jax",  # __init__.py: what a notebook needs
+    "lstm_jax.sweeps",
+    "lstm_jax.training",
+    "lstm_jax.run",
+    "lstm_jax.experiment",
+    "lstm_jax.tasks",
+    "lstm_jax.inference",
+    "lstm_jax.modules",
+    "lstm_jax.reporting",
+    "lstm_jax.storage",
+    "lstm_jax.recurrence",
+    "lstm_jax.runtime",
+    "lstm_jax.data",
+    "lstm_jax.optimization",
+    "lstm_jax.cells",
+    "lstm_jax.metrics",
+    "lstm_jax.functional",
+    "lstm_jax.config",
+    "lstm_jax.files",
+    "lstm_jax.types",
+    "lstm_jax.errors",
+)
 # A package, and the only places that may import it.
-ROOMS = {
-    "flax": ("lstm_jax/modules/", "lstm_jax/tasks/", "scripts/"),  # benchmarks compare with it
-    "orbax": ("lstm_jax/checkpoints.py",),
+PLACES = {
+    "flax": ("lstm_jax/modules/", "lstm_jax/tasks/", "scripts/benchmarks/peers/", "examples/"),
+    "haiku": ("scripts/benchmarks/peers/",),
+    "torch": ("scripts/benchmarks/peers/",),
+    "orbax": ("lstm_jax/storage/checkpoints.py",),
     "optuna": ("lstm_jax/sweeps/",),
     "sqlalchemy": ("lstm_jax/sweeps/storage.py",),
-    "absl": ("experiments/", "scripts/"),
+    "absl": ("lstm_jax/programs/", "scripts/"),
     "tensorflow": ("scripts/prepare_data.py",),
-    "scripts": (),
+    "scripts": ("scripts/",),
 }
+MOST_FILES = 6
+"""In the root of the package."""
 
 
-def layer_of(path: str) -> int | None:
-    """The layer of the file at `path`, or None where nobody has given it one."""
-    prefixes = [prefix for prefix in LAYERS if path == prefix or prefix.endswith("/")]
-    fitting = [prefix for prefix in prefixes if path.startswith(prefix)]
-    return LAYERS[max(fitting, key=len)] if fitting else None
+def sources() -> dict[str, str]:
+    """The project's files by their paths."""
+    folders = ("lstm_jax", "experiments", "configs", "scripts", "examples")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def room_of(path: str) -> str | None:
+    """The room that a file is in: the longest name of one that its dotted name begins with."""
+    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if name == "lstm_jax":
+        return name
+    rooms = [room for room in HOUSE if name == room or name.startswith(f"{room}.")]
+    found = max(rooms, key=len, default=None)
+    return None if found == "lstm_jax" else found
 
 
 def imported_names(source: str, path: str) -> set[str]:
@@ -108,73 +92,137 @@ def file_of(name: str, files: set[str]) -> str | None:
     return None
 
 
-def violations(sources: dict[str, str]) -> list[str]:
+def violations(files: dict[str, str]) -> list[str]:
     """Every broken rule in files given as {path: source}, a line each."""
-    found, files = {}, set(sources)  # a dict for its keys: in order, none twice
-    for path, source in sources.items():
-        layer = layer_of(path)
-        if layer is None:
-            found[f"{path} has no layer: give it one in tests/{Path(__file__).name}"] = None
+    found: dict[str, None] = {}  # in order, none twice
+    for path, source in files.items():
+        room = room_of(path)
+        if room is None:
+            found[f"{path} is in no room: give it one, or name a new one in HOUSE"] = None
             continue
         for name in sorted(imported_names(source, path)):
             package = name.split(".")[0]
-            if package in ROOMS and not path.startswith(ROOMS[package] or "nowhere"):
-                found[f"{path} imports {package}, whose room is elsewhere"] = None
-            imported = file_of(name, files)
-            below = layer_of(imported) if imported else None
-            if below is not None and below > layer:
-                found[f"{path} (layer {layer}) imports {imported} (layer {below})"] = None
-    return list(found)
+            if package in PLACES and not path.startswith(PLACES[package]):
+                found[f"{path} imports {package}, whose place is elsewhere"] = None
+            imported = file_of(name, {*files})
+            other = room_of(imported) if imported else None
+            if other is not None and HOUSE.index(other) < HOUSE.index(room):
+                found[f"{path} imports {imported}, which stands above it"] = None
+    return [*found, *(f"a cycle: {' -> '.join(cycle)}" for cycle in cycles(files))]
 
 
-def project_sources() -> dict[str, str]:
-    folders = ("lstm_jax", "experiments", "configs", "scripts")
-    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
+def cycles(files: dict[str, str]) -> list[list[str]]:
+    """Ways from a file back to itself by imports."""
+    arrows = {
+        path: sorted({*(file_of(name, {*files}) for name in imported_names(source, path))} - {None})
+        for path, source in files.items()
+    }
+    found, done = [], set[str]()
+
+    def walk(path: str, way: list[str]) -> None:
+        if path in way:
+            found.append([*way[way.index(path) :], path])
+        elif path not in done:
+            for other in arrows[path]:
+                walk(other, [*way, path])
+            done.add(path)
+
+    for path in files:
+        walk(path, [])
+    return found
 
 
 def test_the_project_keeps_the_rules():
-    sources = project_sources()
-    assert "lstm_jax/cells/lstm.py" in sources
-    assert "\n".join(violations(sources)) == ""
+    files = sources()
+    assert "lstm_jax/cells/lstm.py" in files
+    assert "\n".join(violations(files)) == ""
+
+
+def test_every_room_says_what_belongs_there():
+    packages = [*(ROOT / "lstm_jax").rglob("__init__.py")]
+    assert len(packages) >= 15
+    for path in packages:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+    assert len([*(ROOT / "lstm_jax").glob("*.py")]) <= MOST_FILES
+
+
+def test_a_submodule_and_what_its_package_has_never_share_a_name():
+    for path in (ROOT / "lstm_jax").rglob("__init__.py"):
+        own = {one.stem for one in path.parent.glob("*.py")} | {
+            one.name for one in path.parent.iterdir() if one.is_dir()
+        }
+        tree = ast.parse(path.read_text("utf-8"))
+        given = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        for name in own & given.keys():
+            assert given[name] == f"{package}.{name}", f"{package}.{name} is two things"
+
+
+def test_tests_mirror_the_package():
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.parent.relative_to(ROOT / "tests")
+        if folder.parts and folder.parts[0] not in ("earlier", "scripts", "kernel", "examples"):
+            assert (ROOT / "lstm_jax" / folder).is_dir(), path
 
 
 def test_upward_imports_are_found():
     files = {
         "lstm_jax/cells/__init__.py": "",
-        "lstm_jax/recurrence.py": "",
+        "lstm_jax/recurrence/__init__.py": "",
+        "lstm_jax/recurrence/over_time.py": "",
         "lstm_jax/__init__.py": "from lstm_jax.recurrence import scan",
     }
-    upward = "lstm_jax/cells/x.py (layer 1) imports lstm_jax/recurrence.py (layer 2)"
-    for line in (
-        "from lstm_jax import recurrence",
-        "from lstm_jax.recurrence import scan",
-        "import lstm_jax.recurrence",
-        "from .. import recurrence",
-        "from ..recurrence import scan",
-        "def late():\n    import lstm_jax.recurrence as r",
-        "if TYPE_CHECKING:\n    from lstm_jax.recurrence import scan",
+    for line, file in (
+        ("from lstm_jax import recurrence", "__init__"),
+        ("from lstm_jax.recurrence import scan", "__init__"),
+        ("import lstm_jax.recurrence", "__init__"),
+        ("from .. import recurrence", "__init__"),
+        ("from ..recurrence.over_time import scan", "over_time"),
+        ("def late():\n    import lstm_jax.recurrence.over_time as r", "over_time"),
+        ("if TYPE_CHECKING:\n    from lstm_jax.recurrence import over_time", "over_time"),
     ):
+        upward = f"lstm_jax/cells/x.py imports lstm_jax/recurrence/{file}.py, which stands above it"
         assert violations(files | {"lstm_jax/cells/x.py": line}) == [upward], line
-    public_face = violations(files | {"lstm_jax/cells/x.py": "from lstm_jax import scan"})
-    assert public_face == ["lstm_jax/cells/x.py (layer 1) imports lstm_jax/__init__.py (layer 8)"]
+    (public_face,) = violations(files | {"lstm_jax/cells/x.py": "from lstm_jax import scan"})
+    assert public_face == "lstm_jax/cells/x.py imports lstm_jax/__init__.py, which stands above it"
     assert not violations(files | {"lstm_jax/cells/x.py": "from lstm_jax.cells import LSTM"})
+    assert violations(files | {"lstm_jax/new.py": ""}) == [
+        "lstm_jax/new.py is in no room: give it one, or name a new one in HOUSE"
+    ]
 
 
-def test_packages_outside_their_rooms_are_found():
+def test_cycles_are_found():
+    a, b = "lstm_jax/data/a.py", "lstm_jax/data/b.py"
+    files = {a: "from lstm_jax.data import b", b: "def late():\n    from lstm_jax.data.a import x"}
+    assert violations(files) == [f"a cycle: {a} -> {b} -> {a}"]
+    assert not violations(files | {b: "import numpy"})
+
+
+def test_packages_outside_their_places_are_found():
     for path, line, is_wrong in (
         ("lstm_jax/modules/x.py", "from flax import nnx", False),
         ("lstm_jax/tasks/x.py", "from flax import nnx", False),
-        ("lstm_jax/training.py", "from flax import nnx", True),
-        ("lstm_jax/checkpoints.py", "import orbax.checkpoint as ocp", False),
-        ("lstm_jax/runner.py", "import orbax.checkpoint as ocp", True),
-        ("experiments/x.py", "from absl import app", False),
-        ("lstm_jax/runner.py", "from absl import logging", True),
+        ("lstm_jax/training/x.py", "from flax import nnx", True),
+        ("lstm_jax/storage/checkpoints.py", "import orbax.checkpoint as ocp", False),
+        ("lstm_jax/storage/other.py", "import orbax.checkpoint as ocp", True),
+        ("lstm_jax/programs/x.py", "from absl import app", False),
+        ("experiments/x.py", "from absl import app", True),
+        ("lstm_jax/training/x.py", "from absl import logging", True),
+        ("scripts/benchmarks/peers/x.py", "from flax import linen", False),
+        ("scripts/benchmarks/x.py", "from flax import linen", True),
+        ("scripts/benchmarks/peers/x.py", "import haiku", False),
+        ("scripts/benchmarks/x.py", "import haiku", True),
+        ("scripts/benchmarks/peers/x.py", "from torch.nn import functional", False),
+        ("scripts/benchmarks/x.py", "def late():\n    import torch", True),
         ("scripts/prepare_data.py", "import tensorflow", False),
         ("scripts/other.py", "import tensorflow as tf", True),
         ("lstm_jax/data/x.py", "import tensorflow_datasets", False),
         ("experiments/x.py", "from scripts import prepare_data", True),
         ("lstm_jax/data/x.py", "import scripts.prepare_data", True),
-        ("lstm_jax/brand_new.py", "", True),
     ):
         assert bool(violations({path: line})) == is_wrong, (path, line)

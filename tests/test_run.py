@@ -12,11 +12,12 @@ import pytest
 from flax import nnx
 
 import lstm_jax
-from lstm_jax import checkpoints, training
 from lstm_jax.cells import SimpleRNN
 from lstm_jax.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
-from lstm_jax.metrics import Mean
-from lstm_jax.reporting import Reporter
+from lstm_jax.metrics.means import Mean
+from lstm_jax.reporting.reporter import Reporter
+from lstm_jax.storage import checkpoints
+from lstm_jax.tasks import evaluation
 from tests.cells.table import CELLS
 from tests.runs import arrays_of, evaluations_of, log_of, tiny, write_text
 
@@ -32,7 +33,7 @@ def workdir(text, tmp_path_factory):
     experiment = tiny(text, optimizer__learning_rate=0.1, keep=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Reporter, "curves", lambda self, metrics: None)
-        scores, evaluate = iter([0.0, 0.0, 1.0, 2.0]), training.evaluate
+        scores, evaluate = iter([0.0, 0.0, 1.0, 2.0]), evaluation.evaluate
 
         def worse_and_worse(*arguments):
             sums = evaluate(*arguments)
@@ -42,7 +43,7 @@ def workdir(text, tmp_path_factory):
                 for name, mean in sums.items()
             }
 
-        patch.setattr(training, "evaluate", worse_and_worse)
+        patch.setattr(evaluation, "evaluate", worse_and_worse)
         lstm_jax.train(experiment, workdir)
     return workdir
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from lstm_jax.affine import affine
-from lstm_jax.arguments import check_size
+from lstm_jax.functional.affine import affine
+from lstm_jax.functional.arguments import check_size
 from lstm_jax.types import Array, Carry, Key, Params
 
 

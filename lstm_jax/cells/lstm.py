@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from lstm_jax.arguments import check_size
 from lstm_jax.cells.base import ElementwiseCell, lecun_uniform, orthogonal_blocks
+from lstm_jax.functional.arguments import check_size
 from lstm_jax.types import Array, Key, Params
 
 

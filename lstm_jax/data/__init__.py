@@ -4,11 +4,11 @@ from lstm_jax.data.base import SPLITS, Data, Dataset, Example, LabelledSource, S
 from lstm_jax.data.distinct import Distinct
 from lstm_jax.data.labelled import LabelledTexts, PaddedTexts
 from lstm_jax.data.padded import LabelledBatch
-from lstm_jax.data.reviews import LabelledFolder, MovieReviews
 from lstm_jax.data.tables import LabelledTable
-from lstm_jax.data.text import PythonDocumentation, TextFile, TextFiles
+from lstm_jax.data.text.corpora import PythonDocumentation, TextFile, TextFiles
+from lstm_jax.data.text.reviews import LabelledFolder, MovieReviews
+from lstm_jax.data.text.vocabulary import Tokens, Vocabulary
 from lstm_jax.data.tfds import TensorFlowDataset
-from lstm_jax.data.vocabulary import Tokens, Vocabulary
 from lstm_jax.data.windows import TextWindows, TokenWindows, WindowBatch
 
 __all__ = [

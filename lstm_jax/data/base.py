@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.types import Batch
 
 Split = Literal["train", "validation", "test"]

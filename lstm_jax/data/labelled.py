@@ -18,14 +18,10 @@ from lstm_jax.data.base import (
     describe_left_out,
 )
 from lstm_jax.data.padded import LabelledBatch, PaddedBatches, Sequences
-from lstm_jax.data.reviews import MovieReviews
-from lstm_jax.data.tokenization import Tokens
-from lstm_jax.data.unknown import describe_unknown, share_of_unknown
-from lstm_jax.data.vocabulary import (
-    Vocabulary,
-    check_unit,
-    rules_of,
-)
+from lstm_jax.data.text.reviews import MovieReviews
+from lstm_jax.data.text.tokenization import Tokens
+from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
+from lstm_jax.data.text.vocabulary import Vocabulary, check_unit, rules_of
 from lstm_jax.errors import ConfigError, DataError
 
 

@@ -7,11 +7,11 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from lstm_jax.config.values import suggestion
 from lstm_jax.data.base import Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, numbered_lines
 from lstm_jax.data.held_out import Comparison, check_share, nested_split_of, split_of
 from lstm_jax.errors import ConfigError, DataError
-from lstm_jax.values import suggestion
 
 _LONGEST_FIELD = 1 << 30
 _JSON_NAMES = {type(None): "null", bool: "a boolean", int: "a number", float: "a number"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lstm_jax.config.values import suggestion
 from lstm_jax.data.base import SPLITS, Example, LabelledSource, Split
 from lstm_jax.data.files import expand
 from lstm_jax.errors import DataError
-from lstm_jax.values import suggestion
 
 _PIECE = 1024
 

@@ -8,14 +8,9 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from lstm_jax.data.base import SPLITS, Data, Source, Split, describe_left_out
-from lstm_jax.data.text import PythonDocumentation
-from lstm_jax.data.unknown import describe_unknown, share_of_unknown
-from lstm_jax.data.vocabulary import (
-    Tokens,
-    Vocabulary,
-    check_unit,
-    rules_of,
-)
+from lstm_jax.data.text.corpora import PythonDocumentation
+from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
+from lstm_jax.data.text.vocabulary import Tokens, Vocabulary, check_unit, rules_of
 from lstm_jax.errors import ConfigError, DataError
 
 

@@ -9,18 +9,18 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Integer
 
-from lstm_jax.adversarial import Logits, Texts
-from lstm_jax.arguments import check_floating, check_integers
-from lstm_jax.integers import valid_steps
-from lstm_jax.losses import cross_entropy
-from lstm_jax.metrics import Mean
+from lstm_jax.functional.adversarial import Logits, Texts
+from lstm_jax.functional.arguments import check_floating, check_integers
+from lstm_jax.functional.dropouts import dropout, word_dropout
+from lstm_jax.functional.integers import valid_steps
+from lstm_jax.functional.losses import cross_entropy
+from lstm_jax.metrics.means import Mean
 from lstm_jax.modules.dense import Dense
 from lstm_jax.modules.embedding import Embedding
 from lstm_jax.modules.graph import merge, split
 from lstm_jax.modules.pooling import Pooling
 from lstm_jax.modules.recurrent import Stack
 from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax
-from lstm_jax.regularization import dropout, word_dropout
 from lstm_jax.types import Array, Key
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
-from lstm_jax.affine import affine
+from lstm_jax.functional.affine import affine
 from lstm_jax.types import Array
 
 

@@ -3,9 +3,9 @@
 from flax import nnx
 from jaxtyping import Float, Integer
 
-from lstm_jax.arguments import check_integers
-from lstm_jax.integers import widened
-from lstm_jax.regularization import embedding_dropout
+from lstm_jax.functional.arguments import check_integers
+from lstm_jax.functional.dropouts import embedding_dropout
+from lstm_jax.functional.integers import widened
 from lstm_jax.types import Array, Key
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Integer
 
-from lstm_jax.arguments import check_floating, check_integers
 from lstm_jax.errors import ArgumentError, ConfigError
-from lstm_jax.integers import in_int32, valid_steps
+from lstm_jax.functional.arguments import check_floating, check_integers
+from lstm_jax.functional.integers import in_int32, valid_steps
 from lstm_jax.types import Array
 
 PoolingKind = Literal["last", "mean", "max", "concatenated", "attention"]

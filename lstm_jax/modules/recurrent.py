@@ -8,10 +8,10 @@ from flax import nnx
 from jaxtyping import Float
 
 from lstm_jax import recurrence
-from lstm_jax.arguments import check_count, check_size
 from lstm_jax.cells.base import Cell
 from lstm_jax.errors import ConfigError
-from lstm_jax.regularization import dropout, variational_dropout, weight_drop
+from lstm_jax.functional.arguments import check_count, check_size
+from lstm_jax.functional.dropouts import dropout, variational_dropout, weight_drop
 from lstm_jax.types import Array, Carry, Key
 
 

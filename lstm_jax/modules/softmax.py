@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Int, Integer
 
-from lstm_jax.affine import affine
-from lstm_jax.arguments import check_floating, check_integers
 from lstm_jax.errors import ConfigError
-from lstm_jax.integers import widened
-from lstm_jax.losses import cross_entropy, total_cross_entropy
+from lstm_jax.functional.affine import affine
+from lstm_jax.functional.arguments import check_floating, check_integers
+from lstm_jax.functional.integers import widened
+from lstm_jax.functional.losses import cross_entropy, total_cross_entropy
 from lstm_jax.types import Array
 
 

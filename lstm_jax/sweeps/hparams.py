@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorboardX.summary import hparams
 
-from lstm_jax.events import EventFile
+from lstm_jax.reporting.events import EventFile
 from lstm_jax.sweeps.space import Setting
 
 _SUFFIX = ".hparams"

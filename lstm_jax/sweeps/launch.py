@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lstm_jax.errors import SweepError
 from lstm_jax.files import storage_error
-from lstm_jax.interruption import Interruption
+from lstm_jax.runtime.interruption import Interruption
 from lstm_jax.sweeps.liveness import host
 from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import OWNER, Standing, State

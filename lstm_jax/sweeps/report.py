@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from lstm_jax.files import storage_error, write_atomically
-from lstm_jax.metrics import format_metric
+from lstm_jax.metrics.means import format_metric
 from lstm_jax.sweeps import plots
 from lstm_jax.sweeps.results import SweepRun, TrialResult, html_table
 from lstm_jax.sweeps.space import short_names, show_value

@@ -14,7 +14,7 @@ import optuna
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.files import expand_user
 from lstm_jax.run import Run, load
-from lstm_jax.run_directory import CONFIG, read_metrics
+from lstm_jax.storage.run_directory import CONFIG, read_metrics
 from lstm_jax.sweeps.space import show_value
 from lstm_jax.sweeps.statistics import Comparison, Summary, compare, summarize
 from lstm_jax.sweeps.storage import READING, patiently, read_location

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from lstm_jax.config.literals import write
+from lstm_jax.config.values import freeze, suggestion
 from lstm_jax.errors import ConfigError
-from lstm_jax.literals import write
-from lstm_jax.values import freeze, suggestion
 
 Plain = bool | int | float | str | None
 """What a storage of trials holds; of any other value it holds the text of a command line."""

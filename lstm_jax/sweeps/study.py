@@ -10,18 +10,18 @@ from typing import Any
 
 import optuna
 
-from lstm_jax import backend as backends
-from lstm_jax.config import as_begun, check, difference, from_json, packages, to_json
+from lstm_jax.config.literals import write
+from lstm_jax.config.tree import as_begun, check, difference, from_json, packages, to_json
+from lstm_jax.config.values import freeze
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.experiment import Experiment
-from lstm_jax.literals import write
+from lstm_jax.recurrence import backend as backends
 from lstm_jax.sweeps.desk import Desk
 from lstm_jax.sweeps.pruners import evaluations, pruner
 from lstm_jax.sweeps.space import Choice, Setting, Space
 from lstm_jax.sweeps.storage import READING, Location, hidden, open_storage, patiently
 from lstm_jax.sweeps.sweep import Direction, Sweep, check_space
 from lstm_jax.tasks.base import Score
-from lstm_jax.values import freeze
 
 _DEFINITION = "sweep"
 SEARCHES = "searches"

@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from lstm_jax.config import check, override
+from lstm_jax.config.tree import check, override
+from lstm_jax.config.values import convert, field_types, suggestion
 from lstm_jax.errors import ConfigError
 from lstm_jax.experiment import Experiment
 from lstm_jax.sweeps.space import (
@@ -17,7 +18,6 @@ from lstm_jax.sweeps.space import (
     plain,
     points,
 )
-from lstm_jax.values import convert, field_types, suggestion
 
 Direction = Literal["min", "max"]
 

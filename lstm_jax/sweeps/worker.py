@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import optuna
 
-from lstm_jax import checkpoints
-from lstm_jax.config import override
+from lstm_jax.config.tree import override
+from lstm_jax.config.values import suggestion
 from lstm_jax.errors import (
     ConfigError,
     NonFiniteError,
@@ -21,10 +21,10 @@ from lstm_jax.errors import (
     UserError,
 )
 from lstm_jax.experiment import Experiment
-from lstm_jax.interruption import Interruption
-from lstm_jax.reporting import say
-from lstm_jax.run_directory import CHECKPOINTS, read_metrics
-from lstm_jax.runner import train
+from lstm_jax.reporting.reporter import say
+from lstm_jax.runtime.interruption import Interruption
+from lstm_jax.storage import checkpoints
+from lstm_jax.storage.run_directory import CHECKPOINTS, read_metrics
 from lstm_jax.sweeps.desk import Heartbeat, LostTrialError, guard
 from lstm_jax.sweeps.hparams import write_hparams
 from lstm_jax.sweeps.search import sampler, suggest
@@ -33,7 +33,7 @@ from lstm_jax.sweeps.study import Study
 from lstm_jax.sweeps.trials import ERROR, METRICS, STEP, VERDICT, State, Trial
 from lstm_jax.sweeps.view import one_row_each
 from lstm_jax.tasks.base import Score
-from lstm_jax.values import suggestion
+from lstm_jax.training.loop import train
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from flax import nnx
 
 from lstm_jax.cells.base import Cell
-from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
-from lstm_jax.metrics import Metric
+from lstm_jax.metrics.means import Metric
 from lstm_jax.types import Array, Batch, Carry, Key
 
 

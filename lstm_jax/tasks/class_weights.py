@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from lstm_jax.config.values import suggestion
 from lstm_jax.errors import ConfigError
-from lstm_jax.values import suggestion
 
 
 def in_order_of(

@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from lstm_jax import scores
-from lstm_jax.adversarial import Perturbation
 from lstm_jax.cells import LSTM, Cell
+from lstm_jax.config.values import freeze
 from lstm_jax.data.padded import LabelledBatch
-from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
-from lstm_jax.losses import cross_entropy, smoothed
-from lstm_jax.metrics import Mean
+from lstm_jax.functional.adversarial import Perturbation
+from lstm_jax.functional.losses import cross_entropy, smoothed
+from lstm_jax.metrics import classification as scores
+from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import (
     Classifier,
     Embedding,
@@ -29,7 +30,6 @@ from lstm_jax.modules import (
 from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
 from lstm_jax.tasks.class_weights import in_order_of
 from lstm_jax.types import Array, Batch, Carry, Key
-from lstm_jax.values import freeze
 
 
 @dataclasses.dataclass(frozen=True)

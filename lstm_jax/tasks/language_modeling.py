@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from lstm_jax.cells import LSTM, Cell
-from lstm_jax.data.vocabulary import Vocabulary
+from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.data.windows import WindowBatch
 from lstm_jax.errors import ConfigError
-from lstm_jax.metrics import Mean, bits_per_character, perplexity
+from lstm_jax.inference.sampling import sample
+from lstm_jax.metrics.means import Mean, bits_per_character, perplexity
 from lstm_jax.modules import (
     Embedding,
     LanguageModel,
@@ -21,7 +22,6 @@ from lstm_jax.modules import (
     draw_uniform,
     make_softmax,
 )
-from lstm_jax.sampling import sample
 from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
 from lstm_jax.types import Array, Batch, Carry, Key
 

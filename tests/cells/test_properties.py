@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import lstm_jax.cells
-from lstm_jax import backend, native, recurrence
+from lstm_jax import recurrence
 from lstm_jax.cells import Cell, ElementwiseCell
+from lstm_jax.recurrence import backend, native
 from tests import reference
 from tests.cells.table import CELLS
 from tests.reference import BATCH, INPUT, TIME, assert_close, plain_scan, problem, results, scan

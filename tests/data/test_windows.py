@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.data import Dataset, TextFiles, TextWindows, TokenWindows, Vocabulary, WindowBatch
-from lstm_jax.data.unknown import warn_of_unknown
+from lstm_jax.data.text.unknown import warn_of_unknown
 from lstm_jax.data.windows import joined
 from lstm_jax.errors import ConfigError, DataError
 from tests.data.sources import Documents, real_data

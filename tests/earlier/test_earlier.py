@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import lstm_jax
-from lstm_jax import checkpoints
 from lstm_jax.data.held_out import words
+from lstm_jax.storage import checkpoints
 from tests.earlier import make
 from tests.processes import ROOT
 

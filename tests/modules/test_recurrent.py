@@ -11,8 +11,8 @@ from flax import nnx
 from lstm_jax import recurrence
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.errors import ConfigError
+from lstm_jax.functional.dropouts import dropout, variational_dropout
 from lstm_jax.modules import Bidirectional, Noise, Recurrent, Stack, merge, split
-from lstm_jax.regularization import dropout, variational_dropout
 from tests.cells.table import MatrixMemory
 from tests.reference import (
     BATCH,

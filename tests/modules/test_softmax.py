@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lstm_jax import losses
 from lstm_jax.errors import ConfigError
+from lstm_jax.functional import losses
 from lstm_jax.modules import AdaptiveSoftmax, Softmax, TiedSoftmax, merge, split, structure
 from tests.reference import assert_close, call, drawn, quickly_compiled
 

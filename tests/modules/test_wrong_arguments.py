@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-
 from lstm_jax.adversarial import Adversarial, Texts, VirtualAdversarial
+
 from lstm_jax.cells import LSTM
 from lstm_jax.errors import UserError
 from lstm_jax.modules import (

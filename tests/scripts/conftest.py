@@ -1,4 +1,4 @@
-"""The scripts as modules."""
+"""The script that prepares data as a module."""
 
 import importlib.util
 import sys
@@ -34,9 +34,3 @@ def module(script: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script where TensorFlow is not installed, whether it is or not."""
     monkeypatch.setattr(script, "_has_tensorflow", lambda: False)
     return script
-
-
-@pytest.fixture
-def scripts_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scripts' own imports of each other work in the test, too."""
-    monkeypatch.syspath_prepend(SCRIPTS)

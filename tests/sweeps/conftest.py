@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from lstm_jax.reporting import Reporter
+from lstm_jax.reporting.reporter import Reporter
 
 _PATH = f"{os.environ['PATH']}:/usr/sbin"
 STORAGES = ("sqlite", "postgresql", "mysql")

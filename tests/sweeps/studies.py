@@ -10,7 +10,7 @@ from typing import Any
 from optuna.trial import TrialState, create_trial
 
 from lstm_jax.cells import GRU, LSTM
-from lstm_jax.metrics_log import render
+from lstm_jax.storage.metrics_log import render
 from lstm_jax.sweeps import Choice, Integer, LogUniform, Sweep, SweepRun, Uniform
 from lstm_jax.sweeps.liveness import begin_attempt
 from lstm_jax.sweeps.results import SeedResult, TrialResult

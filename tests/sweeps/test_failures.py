@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lstm_jax.errors import DataError, SweepError
-from lstm_jax.reporting import Reporter
+from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
 from lstm_jax.sweeps.desk import Desk
 from lstm_jax.sweeps.trials import State

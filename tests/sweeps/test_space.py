@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
-from lstm_jax.config import override
+from lstm_jax.config.tree import override
 from lstm_jax.errors import ConfigError
-from lstm_jax.schedules import Decay, Plateau
+from lstm_jax.optimization.schedules import Decay, Plateau
 from lstm_jax.sweeps.space import (
     Choice,
     Distribution,

@@ -8,9 +8,9 @@ import sys
 import optuna
 import pytest
 
-from lstm_jax import backend
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.errors import ConfigError, SweepError
+from lstm_jax.recurrence import backend
 from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Uniform
 from lstm_jax.sweeps.storage import open_directory, open_storage
 from lstm_jax.sweeps.study import Definition, _describe, define

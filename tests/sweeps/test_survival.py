@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from lstm_jax import checkpoints
+from lstm_jax.storage import checkpoints
 from lstm_jax.sweeps.results import SweepRun, load_sweep
 from lstm_jax.sweeps.trials import State
 from tests.sweeps.sweeping import Sweeping, is_running, kill, write_files

@@ -8,7 +8,7 @@ import pytest
 
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.errors import ConfigError
-from lstm_jax.schedules import Decay, Plateau
+from lstm_jax.optimization.schedules import Decay, Plateau
 from lstm_jax.sweeps.space import Choice, Integer, LogUniform, Space, Uniform
 from lstm_jax.sweeps.sweep import Sweep, check_space
 from tests.processes import ROOT

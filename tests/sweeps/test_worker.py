@@ -16,9 +16,9 @@ import pytest
 from optuna.trial import TrialState
 
 import lstm_jax
-from lstm_jax import checkpoints, run_directory
 from lstm_jax.cells import LSTM
 from lstm_jax.errors import SweepError
+from lstm_jax.storage import checkpoints, run_directory
 from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
 from lstm_jax.sweeps.desk import Desk
 from lstm_jax.sweeps.trials import LEFT, State

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from lstm_jax.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.cells import LSTM, SimpleRNN
-from lstm_jax.config import from_json, override, to_json
+from lstm_jax.config.tree import from_json, override, to_json
 from lstm_jax.data import LabelledBatch, Vocabulary
 from lstm_jax.errors import ConfigError
+from lstm_jax.functional.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.modules import merge, split, structure
 from lstm_jax.tasks import Classification
 from tests.reference import assert_close, drawn, quickly_compiled

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_jax import training
 from lstm_jax.cells import SimpleRNN
 from lstm_jax.data import LabelledTexts, Vocabulary
-from lstm_jax.finite import check_report
-from lstm_jax.metrics import Mean, Sum
+from lstm_jax.metrics.means import Mean, Sum
 from lstm_jax.modules import merge, split
-from lstm_jax.optimizers import Optimizer
-from lstm_jax.tasks import Classification
+from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.tasks import Classification, evaluation
+from lstm_jax.training import step as training
+from lstm_jax.training.finite import check_report
 from tests.data.sources import LabelledDocuments
 from tests.reference import drawn, quickly_compiled
 
@@ -59,7 +59,7 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
             return carry, metrics
 
         batches = dataset.evaluation("validation", size)
-        sums = training.evaluate(TASK, step, params, batches)
+        sums = evaluation.evaluate(TASK, step, params, batches)
         figures.append(TASK.summarize(sums, dataset.vocabulary))
         details.append(TASK.details(sums, dataset.vocabulary))
         predictions.append({text: int(values.argmax()) for text, values in logits.items()})
@@ -116,7 +116,7 @@ def test_it_learns_and_compiles_one_program_for_each_shape():
     assert np.mean(losses[-5:]) < losses[0] / 5
     assert prepared.train_steps._cache_size() == len(shapes) == 2
     batches = prepared.dataset.evaluation("validation")
-    sums = training.evaluate(task, prepared.eval_step, state.params, batches)
+    sums = evaluation.evaluate(task, prepared.eval_step, state.params, batches)
     assert task.summarize(sums, prepared.vocabulary)["accuracy"] == 1.0
     assert prepared.eval_step._cache_size() <= 2
     summary = training.summarize(state, task, OPTIMIZER, prepared.vocabulary, 12)

@@ -8,13 +8,12 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax import training
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.data import TextFiles, TextWindows, Vocabulary, WindowBatch
 from lstm_jax.errors import ConfigError
-from lstm_jax.metrics import Mean
+from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import Graph, initialize, merge, structure
-from lstm_jax.tasks import LanguageModeling
+from lstm_jax.tasks import LanguageModeling, evaluation
 from tests.cells.table import MatrixMemory
 from tests.data.sources import Documents, real_data
 from tests.reference import assert_close
@@ -239,14 +238,14 @@ def assert_window_does_not_matter(config: TextWindows, tokens: int) -> list[floa
     task = LanguageModeling(cell=LSTM(hidden=4), layers=1, init_scale=1.5)
     vocabulary = config.build_vocabulary()
     graph, params = initialize(lambda rngs: task.build(rngs, vocabulary), jax.random.key(0))
-    step = training.make_eval_step(task, graph)
+    step = evaluation.make_eval_step(task, graph)
     perplexities = []
     for batch_size in (1, 20):
         found = []
         for length in (20, 70, 1000):
             opened = dataclasses.replace(config, evaluation_window=length).open(vocabulary)
             batches = opened.evaluation("test", batch_size)
-            sums = training.evaluate(task, step, params, batches)
+            sums = evaluation.evaluate(task, step, params, batches)
             figures = task.summarize(sums, vocabulary)
             assert figures["tokens"] == tokens
             found.append(figures["perplexity"])

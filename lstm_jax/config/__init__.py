@@ -1,0 +1,27 @@
+"""Configs: trees of frozen dataclasses, changed by dotted names, saved as JSON, compared.
+
+`tree` changes, saves and compares them, `values` says what a field may hold, `literals` reads
+values as they are written on a command line, and `moved` knows the names that classes had before.
+"""
+
+from lstm_jax.config.tree import (
+    as_begun,
+    check,
+    describe,
+    difference,
+    from_json,
+    override,
+    packages,
+    to_json,
+)
+
+__all__ = [
+    "as_begun",
+    "check",
+    "describe",
+    "difference",
+    "from_json",
+    "override",
+    "packages",
+    "to_json",
+]

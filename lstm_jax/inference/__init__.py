@@ -1,0 +1,1 @@
+"""What a trained model does with new inputs: sampling, prediction, explanation."""

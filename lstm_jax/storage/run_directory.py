@@ -1,0 +1,297 @@
+"""The directory of a run: its one writer, its config, its vocabulary and its log of metrics.
+
+A directory `runs/ptb` holds
+
+    config.json  vocabulary.json  metrics.jsonl  learning_curves.png  events.out.tfevents.*
+    checkpoints/1200/...  lock
+
+and belongs to one experiment.
+"""
+
+import datetime
+import difflib
+import fcntl
+import functools
+import json
+import math
+import os
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from lstm_jax.config.tree import as_begun, check, difference, from_json, packages, to_json
+from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, RunDirectoryInUseError
+from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
+from lstm_jax.storage import digests
+from lstm_jax.storage.digests import CONFIG, VOCABULARY
+from lstm_jax.storage.metrics_log import MetricsLog, read_log
+
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+LOCK = "lock"
+
+
+class RunDirectory:
+    """A run directory open for writing, by nobody else. Made by `open_for_writing`.
+
+    Its `experiment` is the one it was opened for, with what an earlier version began it with.
+    """
+
+    def __init__(self, path: Path, lock: IO[bytes], experiment: Any):
+        self.path = path
+        self.experiment = experiment
+        self._lock = lock
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints lie; not made before the first one is saved."""
+        return self.path / CHECKPOINTS
+
+    def open_metrics(self) -> MetricsLog:
+        """The log of metrics, at whose end records are added."""
+        return MetricsLog(self.path / METRICS)
+
+    def compare_data(self, saved: str, digest: str) -> None:
+        """Compares the digest of the data with that which a checkpoint was trained on.
+
+        Raises:
+            RunDirectoryError: the data changed.
+        """
+        if digest != saved:
+            raise RunDirectoryError(
+                f"the data changed since {self.path} was trained on them: put the old ones back "
+                "or choose another directory"
+            )
+
+    def digests(self) -> dict[str, str]:
+        """Those of the files that a checkpoint depends on; see `lstm_jax.storage.digests`."""
+        return digests.digests(self.path, self.experiment.MAY_GROW)
+
+    def compare_files(self, saved: Mapping[str, str], step: int) -> None:
+        """Compares the files with what the checkpoint of a step has noted.
+
+        Raises:
+            RunDirectoryError: one was changed.
+        """
+        digests.verify(self.path, saved, self.experiment.MAY_GROW, step)
+
+    def read_vocabulary(self) -> Vocabulary | None:
+        """The vocabulary with which the run started; None before it has one."""
+        return read_vocabulary(self.path) if (self.path / VOCABULARY).exists() else None
+
+    def save_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Saves the vocabulary, or makes sure that it is the one with which the run started.
+
+        Raises:
+            RunDirectoryError: the run started with another vocabulary.
+        """
+        path = self.path / VOCABULARY
+        if not path.exists():
+            write_atomically(path, vocabulary.to_json().encode())
+        elif (saved := read_vocabulary(self.path)).digest != vocabulary.digest:
+            raise RunDirectoryError(
+                f"the data changed: {path} has {len(saved):,} {saved.unit}, the data now give "
+                f"{len(vocabulary):,} {vocabulary.unit} (digest {saved.digest[:8]} there, "
+                f"{vocabulary.digest[:8]} now); bring the data back or choose another directory"
+            )
+
+    def close(self) -> None:
+        """Lets another writer in."""
+        self._lock.close()
+
+    def __enter__(self) -> "RunDirectory":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
+    """Starts or resumes the run of `experiment` in `workdir`, as its only writer.
+
+    The kernel frees the lock when the process ends, however it ends. A run is resumed only with the
+    experiment it started with, except that numbers in the fields which `experiment.MAY_GROW` names
+    may have become larger; None is "no limit" there, the largest of all. A run
+    that was stopped before it had a vocabulary, by a mistake in its config perhaps, starts anew.
+
+    Use it in a `with` statement.
+
+    Raises:
+        RunDirectoryError: another process (or this one) is writing the run, the directory holds
+            another experiment, or something that is not a run.
+        ConfigError: the experiment holds a value of a wrong type, or a class that could not be
+            found again.
+        StorageError: the disk is full or refuses to be written.
+    """
+    check(experiment)
+    path = expand_user(workdir)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        names = {child.name for child in path.iterdir()}
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise RunDirectoryError(f"{path} cannot be a run directory: {error.strerror}") from error
+    except OSError as error:
+        raise storage_error(path, error) from error
+    # A run killed right at its start leaves no more than these.
+    if CONFIG not in names and names - {LOCK, temporary_name(path / CONFIG).name}:
+        raise RunDirectoryError(
+            f"{path} is not empty and not a run directory (it has no {CONFIG}): "
+            "choose another directory"
+        )
+    lock = _acquire(path)
+    try:
+        return RunDirectory(path, lock, _save_config(path / CONFIG, experiment))
+    except BaseException:
+        lock.close()
+        raise
+
+
+def read_experiment(workdir: str | Path, trust: Collection[str] = ()) -> Any:
+    """The experiment of a run.
+
+    Args:
+        workdir: the run directory.
+        trust: packages, beside `lstm_jax`, whose classes the experiment may use.
+
+    Raises:
+        RunDirectoryError: there is no such directory, or it is not a run directory.
+        ConfigError: its config cannot be read.
+    """
+    path = expand_user(workdir)
+    text = _read_text(path, CONFIG)
+    try:
+        return from_json(text, trust)
+    except ConfigError as error:
+        raise ConfigError(f"{path / CONFIG}: {error}") from error
+
+
+def read_vocabulary(workdir: str | Path) -> Vocabulary:
+    """The vocabulary of a run.
+
+    Raises:
+        RunDirectoryError: there is no such run, or it has no vocabulary (yet).
+        DataError: the file is malformed.
+    """
+    path = expand_user(workdir)
+    text = _read_text(path, VOCABULARY)
+    try:
+        return Vocabulary.from_json(text)
+    except DataError as error:
+        raise DataError(f"{path / VOCABULARY}: {error}") from error
+
+
+def read_metrics(workdir: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """The metrics log of a run as arrays, ready to plot; empty if nothing was logged yet.
+
+    Returns:
+        For each split its columns, all of one length: `metrics["validation"]["perplexity"]` over
+        `metrics["validation"]["step"]`. Counts are int64, the rest float64; NaN where a value is
+        missing.
+
+    Raises:
+        RunDirectoryError: there is no such run, or a line of the log is malformed.
+    """
+    path = expand_user(workdir)
+    _read_text(path, CONFIG)
+    return read_log(path / METRICS)
+
+
+def _acquire(path: Path) -> IO[bytes]:
+    """Locks the directory; the file holds the lock until it is closed."""
+    try:
+        lock = (path / LOCK).open("a+b", buffering=0)
+    except OSError as error:
+        raise storage_error(path / LOCK, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        lock.truncate(0)
+        lock.write(json.dumps(owner).encode())
+    except BlockingIOError:
+        with lock:
+            lock.seek(0)
+            owner = _describe_owner(lock.read())
+        raise RunDirectoryInUseError(
+            f"{path} is being written by {owner}: wait for it to end or choose another directory"
+        ) from None
+    except OSError as error:
+        lock.close()
+        raise storage_error(path / LOCK, error) from error
+    return lock
+
+
+def _describe_owner(text: bytes) -> str:
+    try:
+        owner = json.loads(text)
+        return f"process {owner['process']} on host {owner['host']} since {owner['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"  # which has not yet come to write its name
+
+
+def _save_config(path: Path, experiment: Any) -> Any:
+    """Writes the config of a new run; compares it with that of a run to be resumed."""
+    text = to_json(experiment)
+    begun = any(path.with_name(name).exists() for name in (VOCABULARY, CHECKPOINTS))
+    if not begun or not path.exists():
+        write_atomically(path, text.encode())
+        return experiment
+    try:
+        # Classes come from packages that the caller's own experiment already uses.
+        begun_with = path.read_text(encoding="utf-8")
+        saved = from_json(begun_with, packages(json.loads(text)))
+        experiment = as_begun(experiment, begun_with)
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(
+            f"{path} cannot be compared with the experiment: {error}; choose another directory"
+        ) from error
+    changes = difference(saved, experiment)
+    if refused := [
+        f"{name or 'the class'} was {old!r} and is now {new!r}"
+        + (" (it may only grow)" if name in experiment.MAY_GROW else "")
+        for name, (old, new) in changes.items()
+        if name not in experiment.MAY_GROW or not _grows(old, new)
+    ]:
+        raise RunDirectoryError(
+            f"{path.parent} holds another experiment: {'; '.join(refused)}; "
+            "undo the change or choose another directory"
+        )
+    if changes:
+        # These fields alone: checkpoints have noted the rest as it was written.
+        grown = json.loads(begun_with)
+        for name, (_, new) in changes.items():
+            *way, last = name.split(".")
+            functools.reduce(dict.__getitem__, way, grown)[last] = new
+        write_atomically(path, (json.dumps(grown, indent=2) + "\n").encode())
+    return experiment
+
+
+def _grows(old: Any, new: Any) -> bool:
+    try:
+        return (math.inf if new is None else new) > (math.inf if old is None else old)
+    except TypeError:
+        return False
+
+
+def _read_text(path: Path, name: str) -> str:
+    """A file of a run directory, or an error that says what is missing and what may be meant."""
+    try:
+        return (path / name).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(f"{path / name} cannot be read: {error}") from error
+    if (path / CONFIG).exists():
+        raise RunDirectoryError(f"{path} has no {name}: the run stopped before it was written")
+    if path.is_dir():
+        runs = sorted(str(child.parent) for child in path.glob(f"*/{CONFIG}"))
+        hint = f"; it holds the runs {', '.join(runs)}" if runs else ""
+        raise RunDirectoryError(f"{path} is not a run directory: it has no {CONFIG}{hint}")
+    siblings = [str(child.parent) for child in path.parent.glob(f"*/{CONFIG}")]
+    near = difflib.get_close_matches(str(path), siblings, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise RunDirectoryError(f"{path}: no such directory{hint}")

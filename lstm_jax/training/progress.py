@@ -1,0 +1,61 @@
+"""What the training loop decides by: the best score so far, and how long ago that was."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.optimization.schedules import Plateau
+from lstm_jax.tasks.base import Score
+from lstm_jax.types import Array
+
+
+class Progress(NamedTuple):
+    """What the loop decides by; it changes at evaluations only."""
+
+    evaluated_step: Int[Array, ""]
+    """The step of the last evaluation, 0 before the first."""
+    best_step: Int[Array, ""]
+    best_score: Float[Array, ""]
+    evaluations_since_best: Int[Array, ""]
+    plateau_evaluations: Int[Array, ""]
+    """Evaluations without improvement since the learning rate was last lowered."""
+    learning_rate_scale: Float[Array, ""]
+
+
+def first_progress(score: Score) -> Progress:
+    """Before the first evaluation."""
+    return Progress(
+        evaluated_step=jnp.zeros((), jnp.int32),
+        best_step=jnp.zeros((), jnp.int32),
+        best_score=jnp.full((), score.worst, jnp.float32),
+        evaluations_since_best=jnp.zeros((), jnp.int32),
+        plateau_evaluations=jnp.zeros((), jnp.int32),
+        learning_rate_scale=jnp.ones((), jnp.float32),
+    )
+
+
+def update_progress(
+    progress: Progress, score: Score, optimizer: Optimizer, step: int, value: float
+) -> Progress:
+    """What an evaluation that gave `value` at `step` changes."""
+    # Rounded as the best score is kept, or the same score could seem to improve on itself.
+    value = float(np.float32(value))
+    if score.improves(value, float(progress.best_score)):
+        bad, plateau, scale, best = 0, 0, float(progress.learning_rate_scale), (step, value)
+    else:
+        bad = int(progress.evaluations_since_best) + 1
+        plateau, scale = int(progress.plateau_evaluations), float(progress.learning_rate_scale)
+        if isinstance(optimizer.schedule, Plateau):
+            scale, plateau = optimizer.schedule.next_scale(scale, plateau)
+        best = (int(progress.best_step), float(progress.best_score))
+    return Progress(
+        evaluated_step=jnp.int32(step),
+        best_step=jnp.int32(best[0]),
+        best_score=jnp.float32(best[1]),
+        evaluations_since_best=jnp.int32(bad),
+        plateau_evaluations=jnp.int32(plateau),
+        learning_rate_scale=jnp.float32(scale),
+    )

@@ -1,0 +1,263 @@
+"""One optimizer step, and several in one dispatch: pure functions, compiled once."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float, Int
+
+from lstm_jax.data.base import Data, Dataset
+from lstm_jax.data.text.unknown import warn_of_unknown
+from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
+from lstm_jax.metrics.means import Mean, Metric, merge_metrics
+from lstm_jax.modules import Graph, initialize, merge, structure
+from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.recurrence import backend, native_library
+from lstm_jax.runtime.memory import release_freed_memory
+from lstm_jax.tasks.base import Task
+from lstm_jax.tasks.evaluation import EvalStep, make_eval_step
+from lstm_jax.training.progress import Progress, first_progress
+from lstm_jax.training.transfer import Origin, adopt, describe_adopted
+from lstm_jax.types import Array, Batch, Carry, Key, Params
+
+GRADIENT_NORM = "gradient_norm"
+
+
+class TrainState(NamedTuple):
+    """All that a checkpoint holds; batches and random keys follow from the step."""
+
+    step: Int[Array, ""]
+    params: Params
+    optimizer_state: Any
+    carry: Carry
+    metrics: dict[str, Metric]
+    """Sums since the last record in the log."""
+    progress: Progress
+
+
+class Report(NamedTuple):
+    """What each step of a dispatch tells the loop."""
+
+    loss: Float[Array, " steps"]
+    gradient_norm: Float[Array, " steps"]
+
+
+class Prepared(NamedTuple):
+    """A model and its data, ready for the first step."""
+
+    vocabulary: Vocabulary
+    dataset: Dataset
+    state: TrainState
+    train_steps: "TrainSteps"
+    eval_step: EvalStep
+    backend: str
+    """What the loops over time are compiled for, with the kernel's instruction set."""
+    notes: str
+    """What is to be said of them before the first step, a line or more."""
+
+
+TrainSteps = Callable[[TrainState, Batch], tuple[TrainState, Report]]
+
+
+def prepare(
+    task: Task,
+    data: Data,
+    optimizer: Optimizer,
+    seed: int,
+    origin: Origin | None = None,
+    saved: Vocabulary | None = None,
+) -> Prepared:
+    """Reads the training data and builds the model.
+
+    Args:
+        task: what is trained.
+        data: what it is trained on.
+        optimizer: how it is trained.
+        seed: of the parameters, the noise and the order of the data.
+        origin: what the model starts from instead of random parameters.
+        saved: the vocabulary of the run that is gone on with, if there is one.
+
+    Raises:
+        DataError: the data cannot be read, or are too few.
+        ConfigError: the optimizer refuses its options, or the model does not fit its origin.
+    """
+    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary, saved)
+    dataset = data.open(vocabulary, seed)
+    if not isinstance(batch := dataset.batch(0), task.BATCH):
+        raise ConfigError(
+            f"{type(task).__name__} learns from batches of {task.BATCH.__name__}, and "
+            f"{type(data).__name__} gives {type(batch).__name__}"
+        )
+    epoch = dataset.steps_per_epoch
+    with backend.recorded() as used:
+        graph, state = init_state(
+            task,
+            optimizer,
+            vocabulary,
+            batch,
+            batch_size=dataset.batch_size,
+            steps_per_epoch=epoch,
+            seed=seed,
+            origin=origin,
+        )
+    train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
+    notes = [dataset.describe("train"), dataset.describe("validation")]
+    notes += warn_of_unknown(dataset) if not task.reads_unknown else []
+    if used:
+        notes.append("backend: " + backend.describe(used))
+    if origin is not None and origin.params is not None:
+        notes.insert(0, describe_adopted(state.params, origin))
+    eval_step = make_eval_step(task, graph)
+    named = (
+        f"native {native_library.instruction_set()}" if name == "native" else name for name in used
+    )
+    release_freed_memory()
+    return Prepared(
+        vocabulary,
+        dataset,
+        state,
+        train_steps,
+        eval_step,
+        " and ".join(sorted(named)),
+        "\n".join(notes),
+    )
+
+
+def init_state(
+    task: Task,
+    optimizer: Optimizer,
+    vocabulary: Vocabulary,
+    batch: Batch,
+    *,
+    batch_size: int,
+    steps_per_epoch: int,
+    seed: int,
+    origin: Origin | None = None,
+) -> tuple[Graph, TrainState]:
+    """The structure of the model, and the state before the first step.
+
+    Args:
+        task: what is trained.
+        optimizer: how it is trained.
+        vocabulary: that of the data.
+        batch: any training batch, for the shapes of the metrics.
+        batch_size: sequences in a training batch.
+        steps_per_epoch: training batches in an epoch.
+        seed: of the parameters.
+        origin: where the parameters come from that do not start at random.
+    """
+    graph, draw = _initializer(task, vocabulary)
+    params = draw(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
+    if origin is not None and origin.params is not None:
+        params = adopt(params, origin)
+    carry = task.initial_carry(batch_size)
+
+    def metrics(params: Params, batch: Batch) -> dict[str, Metric]:
+        output = task.loss(merge(graph, params), batch, carry, None)[1]
+        return output.metrics | {GRADIENT_NORM: Mean(jnp.zeros(()), jnp.zeros(()))}
+
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        optimizer_state=optimizer.build(steps_per_epoch).init(params),
+        carry=carry,
+        metrics=zeros_like(jax.eval_shape(metrics, params, batch)),
+        progress=first_progress(task.score),
+    )
+    return graph, own(state)
+
+
+def own(state: TrainState) -> TrainState:
+    """The state in buffers of its own, as `make_train_steps` wants it: they are used up."""
+    # Donated buffers must be distinct, and JAX may share those of equal constants.
+    return jax.tree.map(jnp.array, state)
+
+
+@functools.lru_cache(maxsize=8)
+def _initializer(task: Task, vocabulary: Vocabulary) -> tuple[Graph, Callable[[Key], Params]]:
+    """The structure of the model, and the compiled function that draws its first parameters."""
+    build = functools.partial(task.build, vocabulary=vocabulary)
+    return structure(build)[0], jax.jit(lambda key: initialize(build, key)[1])
+
+
+@functools.lru_cache(maxsize=8)
+def make_train_steps(
+    task: Task, optimizer: Optimizer, graph: Graph, *, steps_per_epoch: int, seed: int
+) -> TrainSteps:
+    """The compiled training step.
+
+    It takes batches stacked along a new first axis and makes one optimizer step with each, in one
+    dispatch. The buffers of the state it is given are used up. The noise of step i is drawn from
+    `fold_in(key(seed), i)`. Called with the same arguments again, it returns the same program,
+    compiled already.
+    """
+    noise = jax.random.key(seed)
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
+        key = jax.random.fold_in(noise, state.step)
+
+        def loss(params: Params) -> tuple[Array, Any]:
+            return task.loss(merge(graph, params), batch, state.carry, key)
+
+        (value, output), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
+        transformation = optimizer.build(steps_per_epoch, state.progress.learning_rate_scale)
+        updates, optimizer_state = transformation.update(
+            gradients, state.optimizer_state, state.params
+        )
+        norm = optax.tree.norm(gradients)
+        metrics = output.metrics | {GRADIENT_NORM: Mean(norm, jnp.ones_like(norm))}
+        state = state._replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            optimizer_state=optimizer_state,
+            carry=output.carry,
+            metrics=merge_metrics(state.metrics, metrics),
+        )
+        return state, Report(value, norm)
+
+    def train_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Report]:
+        return jax.lax.scan(train_step, state, batches)
+
+    return jax.jit(train_steps, donate_argnums=0)
+
+
+def summarize(
+    state: TrainState,
+    task: Task,
+    optimizer: Optimizer,
+    vocabulary: Vocabulary,
+    steps_per_epoch: int,
+) -> dict[str, float]:
+    """The figures of the training steps since the last record; none if there was no step."""
+    sums: dict[str, Any] = {name: mean.to_host() for name, mean in state.metrics.items()}
+    norm, scale = sums[GRADIENT_NORM], float(state.progress.learning_rate_scale)
+    if norm.count == 0:
+        return {}
+    rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
+    figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
+    return task.summarize(sums, vocabulary) | figures
+
+
+def stack(batches: list[Batch]) -> Batch:
+    """Batches along a new first axis, as `make_train_steps` takes them."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
+
+
+def stacks(batches: list[Batch]) -> list[Batch]:
+    """One stack of all batches if they have the same shapes, and otherwise one of each.
+
+    So two programs are compiled for each shape, not one for every number of batches in a row.
+    """
+    shapes = [jax.tree.map(np.shape, batch) for batch in batches]
+    same = shapes.count(shapes[0]) == len(shapes)
+    return [stack(batches)] if same else [stack([batch]) for batch in batches]
+
+
+def zeros_like(tree: Any) -> Any:
+    """Zeros in the shapes of a tree of arrays or of their descriptions."""
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)

@@ -1,0 +1,1 @@
+"""Tools of a checkout, which no other part imports: preparing data, and the benchmarks."""

@@ -1,0 +1,114 @@
+"""Which experiments the plain models repeat, and what these need to be told."""
+
+from typing import Any
+
+from lstm_jax import Experiment
+from lstm_jax.cells import LSTM
+from lstm_jax.data import LabelledTexts, TextWindows
+from lstm_jax.errors import ConfigError
+from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.tasks import Classification, LanguageModeling
+from lstm_jax.tasks.base import cells_of
+from scripts.benchmarks import classifier, language_model
+
+Sizes = language_model.Sizes | classifier.Sizes
+
+
+def sizes_of(experiment: Experiment, vocabulary: int, length: int) -> Sizes:
+    """What the plain models need to be told to train as the experiment does.
+
+    Args:
+        experiment: a language model or a classifier.
+        vocabulary: different tokens, where the data do not say how many there are at most.
+        length: steps of a batch of a classifier.
+
+    Raises:
+        ConfigError: they cannot, because the experiment is not of the kind they are written for.
+    """
+    task, data, optimizer = experiment.task, experiment.data, experiment.optimizer
+    training = {"clip_norm": optimizer.clip_norm, "learning_rate": optimizer.learning_rate}
+    if optimizer.clip_norm and _is_plain(optimizer, "name", "schedule", *training):
+        if (
+            isinstance(task, LanguageModeling)
+            and isinstance(data, TextWindows)
+            and _is_repeated_language_model(task, optimizer)
+        ):
+            return _language_model_sizes(task, data, training, vocabulary)
+        if (
+            isinstance(task, Classification)
+            and isinstance(data, LabelledTexts)
+            and _is_repeated_classifier(task, optimizer)
+        ):
+            return _classifier_sizes(task, data, training, vocabulary, length)
+    raise ConfigError(
+        "the plain models are LSTM language models trained as in configs/lm_ptb_*.py and LSTM "
+        "classifiers trained as in configs/sentiment_imdb.py"
+    )
+
+
+def _is_repeated_language_model(task: LanguageModeling, optimizer: Optimizer) -> bool:
+    sizes = ("cell", "layers", "embedding", "tied", "init_scale", "reduction")
+    noise = ("dropout", "variational", "embedding_dropout", "weight_drop")
+    return (
+        all(_is_lstm(cell) for cell in cells_of(task.cell, task.layers))
+        and _is_plain(task, *sizes, *noise)
+        and optimizer.name == "sgd"
+    )
+
+
+def _language_model_sizes(
+    task: LanguageModeling, data: TextWindows, training: dict[str, Any], vocabulary: int
+) -> language_model.Sizes:
+    hidden = tuple(cell.hidden for cell in cells_of(task.cell, task.layers))
+    return language_model.Sizes(
+        vocabulary=data.max_vocabulary or vocabulary,
+        embedding=hidden[0] if task.embedding is None else task.embedding,
+        hidden=hidden,
+        window=data.window,
+        batch=data.batch_size,
+        dropout=task.dropout,
+        variational=task.variational,
+        embedding_dropout=task.embedding_dropout,
+        weight_drop=task.weight_drop,
+        tied=task.tied,
+        sum_over_time=task.reduction == "sum_over_time",
+        **training,
+    )
+
+
+def _is_repeated_classifier(task: Classification, optimizer: Optimizer) -> bool:
+    return (
+        _is_lstm(task.cell)
+        and _is_plain(task, "cell", "embedding", "dropout", "variational", "word_dropout")
+        and task.variational
+        and optimizer.name == "adam"
+    )
+
+
+def _classifier_sizes(
+    task: Classification,
+    data: LabelledTexts,
+    training: dict[str, Any],
+    vocabulary: int,
+    length: int,
+) -> classifier.Sizes:
+    (cell,) = cells_of(task.cell, task.layers)
+    return classifier.Sizes(
+        vocabulary=data.max_vocabulary or vocabulary,
+        embedding=task.embedding,
+        hidden=cell.hidden,
+        length=length,
+        batch=data.batch_size,
+        dropout=task.dropout,
+        word_dropout=task.word_dropout,
+        **training,
+    )
+
+
+def _is_lstm(cell: Any) -> bool:
+    return type(cell) is LSTM and not cell.peepholes
+
+
+def _is_plain(config: Any, *fields: str) -> bool:
+    """Whether all other fields of a dataclass are as they are by default."""
+    return type(config)(**{name: getattr(config, name) for name in fields}) == config

@@ -1,0 +1,87 @@
+"""Runs and imports of before find what has moved."""
+
+import dataclasses
+import importlib
+import json
+
+import pytest
+
+import lstm_jax.sweeps
+from lstm_jax.cells import Cell
+from lstm_jax.config import from_json, moved, to_json
+from lstm_jax.config.tree import _public_name
+from lstm_jax.data.base import Data, Source
+from lstm_jax.errors import ConfigError
+from lstm_jax.functional import Perturbation
+from lstm_jax.optimization import Optimizer, Schedule
+from lstm_jax.tasks import Task
+
+
+def subclasses(cls: type) -> set[type]:
+    below = {one for one in cls.__subclasses__() if one.__module__.startswith("lstm_jax.")}
+    return below.union(*map(subclasses, below))
+
+
+def of_name(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("path", moved.CLASSES)
+def test_every_class_of_before_is_found_under_its_public_name(path):
+    cls = of_name(moved.CLASSES[path])
+    assert cls.__name__ == path.rpartition(".")[2]
+    assert _public_name(cls) == moved.CLASSES[path]
+    assert dataclasses.is_dataclass(cls)
+
+
+def test_every_config_class_has_a_public_name_of_a_package():
+    """A name with a module in it would be lost when the module is moved or cut in two."""
+    bases = Task, Data, Source, Cell, Perturbation, Schedule
+    for cls in {*set().union(*map(subclasses, bases)), Optimizer, lstm_jax.Experiment}:
+        module = importlib.import_module(_public_name(cls).rpartition(".")[0])
+        assert hasattr(module, "__path__"), _public_name(cls)
+
+
+@pytest.mark.parametrize("name", moved.MODULES)
+def test_an_import_of_a_module_of_before_says_the_new_one(name):
+    with pytest.raises(ImportError) as caught:
+        importlib.import_module(name)
+    assert str(caught.value) == f"{name} has moved: import it from {moved.MODULES[name]}"
+    importlib.import_module(moved.MODULES[name])
+    if name.startswith("lstm_jax.") and name.count(".") == 1:
+        with pytest.raises(ImportError, match=f"{name} has moved: import it from"):
+            exec(f"from lstm_jax import {name.partition('.')[2]}")
+
+
+@pytest.mark.parametrize("name", moved.NAMES)
+def test_a_name_that_left_its_module_says_where_it_is(name):
+    package, _, part = name.rpartition(".")
+    with pytest.raises(ImportError) as caught:
+        exec(f"from {package} import {part}")
+    assert str(caught.value) == f"{name} has moved: import it from {moved.NAMES[name]}"
+    assert hasattr(importlib.import_module(moved.NAMES[name]), part)
+
+
+def test_a_name_that_never_was_is_an_ordinary_mistake():
+    for package in ("lstm_jax", "lstm_jax.training", "lstm_jax.reporting"):
+        with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+            exec(f"from {package} import nothing")
+        assert not hasattr(importlib.import_module(package), "nothing")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("lstm_jax.nothing")
+
+
+def test_the_format_has_a_number():
+    text = to_json(Optimizer("sgd"))
+    assert json.loads(text)["format"] == 2
+    assert "format" not in json.loads(text)["schedule"]
+    first = {"class": "lstm_jax.optimizers.Optimizer", "name": "sgd"}
+    assert from_json(json.dumps(first)) == from_json(text) == Optimizer("sgd")
+    for wrong in (3, 0, "2", None, []):
+        with pytest.raises(ConfigError) as caught:
+            from_json(json.dumps(json.loads(text) | {"format": wrong}))
+        assert str(caught.value) == (
+            f"format {wrong} is not one that this version of lstm_jax reads, 1 to 2: use the "
+            "version that wrote it"
+        )
