@@ -89,7 +89,7 @@ define install
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	@# In the environment the constraints hold for the build of the kernel, too: jaxlib must be the same.
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --editable '.$(1)'
-	@LSTM_JAX_INSTRUCTION_SET= $(RUN) -c 'from lstm_jax import native_library; print("native kernel:", native_library.why_not_built() or "built")'
+	@LSTM_JAX_INSTRUCTION_SET= $(RUN) -c 'from lstm_jax.recurrence import native_library; print("native kernel:", native_library.why_not_built() or "built")'
 	@touch $(VENV)/core.stamp
 endef
 
