@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from lstm_jax.adversarial import Adversarial, Texts, VirtualAdversarial
 
 from lstm_jax.cells import LSTM
 from lstm_jax.errors import UserError
+from lstm_jax.functional.adversarial import Adversarial, Texts, VirtualAdversarial
 from lstm_jax.modules import (
     AdaptiveSoftmax,
     Bidirectional,
