@@ -1,6 +1,7 @@
 """What every test runs under: shapes checked at each call, strict dtype promotion, the CPU."""
 
 import os
+import signal
 from pathlib import Path
 
 # Set before JAX is imported. The caller may ask for another platform.
@@ -10,6 +11,9 @@ import jax
 import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
+
+# A shell ignores Ctrl-C in what it starts in the background, and Python would leave it at that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

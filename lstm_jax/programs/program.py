@@ -76,8 +76,6 @@ def run(main: Callable[[], None], own: flags.FlagValues) -> None:
     # What --help says above the flags.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
     parts = own, _FLAGS, _changes
-    for name in [*_changes]:
-        delattr(_changes, name)
     for argument in sys.argv[1:]:
         name = argument.lstrip("-").partition("=")[0]
         if argument.startswith("-") and name.startswith(_PREFIX) and name not in _changes:
@@ -93,6 +91,8 @@ def run(main: Callable[[], None], own: flags.FlagValues) -> None:
     finally:
         for part in parts:
             flags.FLAGS.remove_flag_values(part)
+        for name in [*_changes]:
+            delattr(_changes, name)
 
 
 def command(program: str) -> str:

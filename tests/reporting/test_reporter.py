@@ -88,7 +88,7 @@ def test_no_tensorflow_is_imported(tmp_path):
     program = f"""
 import sys
 from pathlib import Path
-from lstm_jax.reporting import Reporter
+from lstm_jax.reporting.reporter import Reporter
 with Reporter(Path({str(tmp_path)!r}), 1) as reporter:
     reporter.scalars(1, "train", {{"loss": 1.0}})
 assert "tensorflow" not in sys.modules and "matplotlib.pyplot" not in sys.modules

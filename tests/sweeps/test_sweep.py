@@ -93,7 +93,7 @@ def test_a_space_that_fits_passes(space):
         ),
         (
             {"task.cell": CELLS, "task.cell.hidden": Integer(0, 8)},
-            "task: there must be at least one layer and one hidden",
+            "task: there must be at least one layer",
         ),
         (
             {  # wrong only with the last choice of what it depends on
