@@ -111,10 +111,10 @@ class Run:
         batches = dataset.evaluation(split, batch_size)
         task = self.experiment.task
         eval_step = make_eval_step(task, self._graph)
-        sums = evaluate(task, eval_step, self.params, progress_bar(batches, split))
-        metrics: dict[str, Any] = task.summarize(sums, self.vocabulary)
+        found = evaluate(eval_step, self.params, progress_bar(batches, split))
+        metrics: dict[str, Any] = task.summarize(*found, self.vocabulary)
         metrics |= dataset.facts(split)
-        return metrics | task.details(sums, self.vocabulary)
+        return metrics | task.details(*found, self.vocabulary)
 
     def predict(self, texts: Iterable[str], *, batch_size: int = 64) -> Predictions:
         """What a classifier says of texts, any number of them: labels and probabilities.

@@ -22,4 +22,8 @@ Params = Mapping[str, Any]
 Carry = Any
 """What a recurrence hands from one step to the next: a NamedTuple of arrays, or several."""
 Batch = Any
-"""A NamedTuple of arrays: the examples of one training step."""
+"""A NamedTuple of arrays: the examples of one training step.
+
+`place` int32 [batch] is the number of each example in its split, -1 in a row that only fills up,
+and `take(columns)` the batch of some of them; the rest is between data and task.
+"""

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from lstm_jax import recurrence
 from lstm_jax.cells import Cell
-from lstm_jax.modules import merge, split, structure
+from lstm_jax.modules import Stack, merge, recurrent_layers, split, structure
 
 TIME, BATCH, INPUT = 6, 5, 2
 
@@ -201,3 +202,20 @@ def assert_close(actual: Any, expected: Any, tolerance: float) -> None:
         actual,
         expected,
     )
+
+
+class Noise(NamedTuple):
+    """What a stack is disturbed by."""
+
+    dropout: float = 0.0
+    variational: bool = False
+    weight_drop: float = 0.0
+
+
+def stack_of(
+    cells: Any, input_size: int, noise: Noise, rngs: nnx.Rngs, bidirectional: bool = False
+) -> Stack:
+    """A stack of recurrent layers."""
+    options = {"bidirectional": bidirectional, "weight_drop": noise.weight_drop}
+    layers = recurrent_layers(cells, input_size, rngs, **options)
+    return Stack(layers, noise.dropout, noise.variational)

@@ -36,12 +36,13 @@ def workdir(text, tmp_path_factory):
         scores, evaluate = iter([0.0, 0.0, 1.0, 2.0]), evaluation.evaluate
 
         def worse_and_worse(*arguments):
-            sums = evaluate(*arguments)
+            sums, rows = evaluate(*arguments)
             extra = next(scores)
-            return {
+            worse = {
                 name: Mean(mean.total + extra * mean.count, mean.count)
                 for name, mean in sums.items()
             }
+            return evaluation.Evaluated(worse, rows)
 
         patch.setattr(evaluation, "evaluate", worse_and_worse)
         lstm_jax.train(experiment, workdir)
@@ -114,7 +115,7 @@ def test_the_model_is_a_module_with_the_parameters(workdir):
     assert isinstance(run.model, nnx.Module)
     np.testing.assert_array_equal(run.model.softmax.kernel[...], run.params["softmax"]["kernel"])
     ids = run.vocabulary.encode("boats")[:, None]
-    carry = run.experiment.task.initial_carry(1)
+    carry = run.model.initial_carry(1)
     logits, _ = run.model(jax.numpy.asarray(ids), carry)
     assert logits.shape == (5, 1, len(run.vocabulary))
 

@@ -34,8 +34,16 @@ class Cell(abc.ABC):
         """Draws parameters for inputs of `input_size` features."""
 
     @abc.abstractmethod
-    def initial_carry(self, batch_size: int, dtype: Any = jnp.float32) -> Carry:
-        """The carry before the first step of `batch_size` sequences."""
+    def initial_carry(
+        self, batch_size: int, dtype: Any = jnp.float32, params: Params | None = None
+    ) -> Carry:
+        """The carry before the first step; every leaf has the batch as its first axis.
+
+        Args:
+            batch_size: the number of sequences.
+            dtype: of the carry.
+            params: the cell's, for one whose initial carry is learned; others do without.
+        """
 
     @abc.abstractmethod
     def project(self, params: Params, inputs: Float[Array, "time batch input"]) -> Any:

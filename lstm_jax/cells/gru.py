@@ -47,8 +47,11 @@ class GRU(ElementwiseCell):
             "recurrent_bias": jnp.zeros((self.hidden,)),
         }
 
-    def initial_carry(self, batch_size: int, dtype: Any = jnp.float32) -> GRUCarry:
+    def initial_carry(
+        self, batch_size: int, dtype: Any = jnp.float32, params: Params | None = None
+    ) -> GRUCarry:
         """Zeros."""
+        del params
         return GRUCarry(hidden=jnp.zeros((batch_size, self.hidden), dtype))
 
     def vectors(self, params: Params) -> dict[str, Array]:

@@ -58,8 +58,11 @@ class LSTM(ElementwiseCell):
             params["peepholes"] = jnp.zeros((3, self.hidden))
         return params
 
-    def initial_carry(self, batch_size: int, dtype: Any = jnp.float32) -> LSTMCarry:
+    def initial_carry(
+        self, batch_size: int, dtype: Any = jnp.float32, params: Params | None = None
+    ) -> LSTMCarry:
         """Zeros."""
+        del params
         zeros = jnp.zeros((batch_size, self.hidden), dtype)
         return LSTMCarry(hidden=zeros, cell=zeros)
 

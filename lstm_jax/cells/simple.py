@@ -56,8 +56,11 @@ class SimpleRNN(ElementwiseCell):
             "bias": jnp.zeros((self.hidden,)),
         }
 
-    def initial_carry(self, batch_size: int, dtype: Any = jnp.float32) -> SimpleCarry:
+    def initial_carry(
+        self, batch_size: int, dtype: Any = jnp.float32, params: Params | None = None
+    ) -> SimpleCarry:
         """Zeros."""
+        del params
         return SimpleCarry(hidden=jnp.zeros((batch_size, self.hidden), dtype))
 
     def elementwise(

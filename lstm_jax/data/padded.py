@@ -19,6 +19,12 @@ class LabelledBatch(NamedTuple):
     """int32 [batch]: the class of each text."""
     mask: np.ndarray
     """float32 [batch]: 1 where there is a text, 0 in a row that only fills up the batch."""
+    place: np.ndarray
+    """int32 [batch]: the number of each text in its split, -1 where there is none."""
+
+    def take(self, columns: np.ndarray) -> "LabelledBatch":
+        """The batch of some of the texts."""
+        return LabelledBatch(self.inputs[:, columns], *(array[columns] for array in self[1:]))
 
 
 def pad(sequences: Sequence[np.ndarray], length: int, rows: int, fill: int) -> np.ndarray:
@@ -49,6 +55,7 @@ class Sequences(NamedTuple):
             np.pad(self.lengths[batch.members], after, constant_values=1).astype(np.int32),
             np.pad(self.labels[batch.members], after),
             np.pad(np.ones(len(batch.members), np.float32), after),
+            np.pad(batch.members, after, constant_values=-1).astype(np.int32),
         )
 
 

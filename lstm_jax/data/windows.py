@@ -25,6 +25,13 @@ class WindowBatch(NamedTuple):
     """float32 [time, batch]: 1 where the target counts, 0 where it is padding."""
     start: np.bool_
     """Whether the carry starts afresh; otherwise it goes on from the batch before."""
+    place: np.ndarray
+    """int32 [batch]: the number of each column."""
+
+    def take(self, columns: np.ndarray) -> "WindowBatch":
+        """The batch of some of the columns."""
+        inputs, targets, mask = (array[:, columns] for array in self[:3])
+        return WindowBatch(inputs, targets, mask, self.start, self.place[columns])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,7 +242,8 @@ class _Columns:
         if end < begin + window:
             after = ((0, begin + window - end), (0, 0))
             inputs, targets, mask = (np.pad(array, after) for array in (inputs, targets, mask))
-        return WindowBatch(inputs, targets, mask, np.bool_(index == 0))
+        place = np.arange(inputs.shape[1], dtype=np.int32)
+        return WindowBatch(inputs, targets, mask, np.bool_(index == 0), place)
 
 
 class _Evaluation(Sequence[WindowBatch]):

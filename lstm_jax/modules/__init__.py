@@ -6,7 +6,7 @@ from lstm_jax.modules.embedding import Embedding
 from lstm_jax.modules.graph import Graph, draw_uniform, initialize, merge, split, structure
 from lstm_jax.modules.language_model import LanguageModel
 from lstm_jax.modules.pooling import Pooling, PoolingKind
-from lstm_jax.modules.recurrent import Bidirectional, Noise, Recurrent, Stack
+from lstm_jax.modules.recurrent import Bidirectional, Layer, Recurrent, Stack, recurrent_layers
 from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax, TiedSoftmax, make_softmax
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "Graph",
     "Keys",
     "LanguageModel",
-    "Noise",
+    "Layer",
     "Pooling",
     "PoolingKind",
     "Recurrent",
@@ -30,6 +30,7 @@ __all__ = [
     "initialize",
     "make_softmax",
     "merge",
+    "recurrent_layers",
     "split",
     "structure",
 ]

@@ -76,6 +76,11 @@ class Classifier(nnx.Module):
         """The logits of texts of at least one token."""
         return self.classify(self.read(self.embed(tokens, keys), lengths, keys), lengths, keys)
 
+    def initial_carry(self, batch_size: int) -> tuple[()]:
+        """Nothing: a sequence does not depend on the batch before."""
+        del batch_size
+        return ()
+
     def embed(
         self, tokens: Integer[Array, "time batch"], keys: Keys = NO_NOISE
     ) -> Float[Array, "time batch features"]:

@@ -23,6 +23,10 @@ class LanguageModel(nnx.Module):
         self.stack = stack
         self.softmax = softmax
 
+    def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
+        """The carry before the first token of `batch_size` streams: that of every layer."""
+        return self.stack.initial_carry(batch_size)
+
     def __call__(
         self, tokens: Integer[Array, "time batch"], carry: tuple[Carry, ...], key: Key | None = None
     ) -> tuple[Float[Array, "time batch vocabulary"], tuple[Carry, ...]]:

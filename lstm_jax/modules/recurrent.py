@@ -1,7 +1,7 @@
 """Recurrent layers, in one direction or both, and stacks of them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import jax
 from flax import nnx
@@ -15,102 +15,132 @@ from lstm_jax.functional.dropouts import dropout, variational_dropout, weight_dr
 from lstm_jax.types import Array, Carry, Key
 
 
-class Noise(NamedTuple):
-    """What a stack is disturbed by in training."""
+class Layer(Protocol):
+    """What stands in a `Stack`: a map of sequences [time, batch, features] with a carry.
 
-    dropout: float = 0.0
-    """Probability of dropping an element of a layer's input or of the last layer's output."""
-    variational: bool = False
-    """Whether all steps of a sequence drop the same elements (Gal and Ghahramani 2016)."""
-    weight_drop: float = 0.0
-    """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
+    An output depends on the inputs since the last reset alone, never on how a stream was cut into
+    pieces. A layer that reads sequences from both ends says in `why_not_streamed` why it cannot.
+    """
+
+    features: int
+    """Of an output."""
+    why_not_streamed: str | None
+    """Why a stream cannot be read piece by piece; None where it can."""
+
+    def initial_carry(self, batch_size: int) -> Carry:
+        """The carry before the first step; every leaf has the batch as its first axis."""
+        ...
+
+    def __call__(
+        self, inputs: Array, carry: Carry | None = None, key: Key | None = None, **options: Any
+    ) -> tuple[Array, Carry]:
+        """Outputs of all steps and the final carry.
+
+        `options` are `lengths` [batch] and `resets` [time, batch], as `recurrence.scan` has them;
+        without a key there is no noise.
+        """
+        ...
 
 
 class Recurrent(nnx.Module):
-    """One recurrent layer: the parameters of a cell, and `recurrence.scan` over them."""
+    """One recurrent layer: the parameters of a cell, and `recurrence.scan` over them.
 
-    def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs):
+    Raises:
+        ConfigError: a cell without a recurrent kernel is to drop elements of it.
+    """
+
+    why_not_streamed = None
+
+    def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs, weight_drop: float = 0.0):
         check_size("input_size", input_size)
         self.cell = cell
+        self.features = cell.hidden
+        self.weight_drop = weight_drop
         params = cell.init(rngs.params(), input_size)
         self.names = tuple(params)
         for name, value in params.items():
             setattr(self, name, nnx.Param(value))
+        if weight_drop and "recurrent_kernel" not in self.names:
+            raise ConfigError("weight_drop needs a cell with a recurrent_kernel")
 
-    def params(self, key: Key | None = None, rate: float = 0.0) -> dict[str, Array]:
+    def params(self, key: Key | None = None) -> dict[str, Array]:
         """The parameters as the cell's functions take them.
 
-        With a key, elements of the recurrent kernel are dropped at `rate`.
+        With a key, elements of the recurrent kernel are dropped.
         """
         params = {name: getattr(self, name)[...] for name in self.names}
-        if key is not None and rate:
-            params["recurrent_kernel"] = weight_drop(key, params["recurrent_kernel"], rate)
+        if key is not None and self.weight_drop:
+            kernel = params["recurrent_kernel"]
+            params["recurrent_kernel"] = weight_drop(key, kernel, self.weight_drop)
         return params
+
+    def initial_carry(self, batch_size: int) -> Carry:
+        """That of the cell, in the dtype of its parameters."""
+        params = self.params()
+        return self.cell.initial_carry(batch_size, jax.tree.leaves(params)[0].dtype, params)
 
     def __call__(
         self,
         inputs: Float[Array, "time batch input"],
         carry: Carry | None = None,
         key: Key | None = None,
-        weight_drop: float = 0.0,
         **options: Any,
     ) -> tuple[Float[Array, "time batch hidden"], Carry]:
         """Outputs of all steps and the final carry; `options` are those of `recurrence.scan`."""
-        params = self.params(key, weight_drop)
-        return recurrence.scan(self.cell, params, inputs, carry, **options)
+        return recurrence.scan(self.cell, self.params(key), inputs, carry, **options)
 
 
 class Bidirectional(nnx.Module):
     """Two recurrent layers over the same inputs, one of which reads from the end."""
 
-    def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs):
-        self.forward = Recurrent(cell, input_size, rngs)
-        self.backward = Recurrent(cell, input_size, rngs)
+    why_not_streamed = "a bidirectional layer reads each sequence from its end as well"
+
+    def __init__(self, cell: Cell, input_size: int, rngs: nnx.Rngs, weight_drop: float = 0.0):
+        self.forward = Recurrent(cell, input_size, rngs, weight_drop)
+        self.backward = Recurrent(cell, input_size, rngs, weight_drop)
+        self.features = self.forward.features + self.backward.features
+
+    def initial_carry(self, batch_size: int) -> tuple[Carry, Carry]:
+        """Those of both layers."""
+        return self.forward.initial_carry(batch_size), self.backward.initial_carry(batch_size)
 
     def __call__(
         self,
         inputs: Float[Array, "time batch input"],
         carries: tuple[Carry, Carry] | None = None,
         key: Key | None = None,
-        weight_drop: float = 0.0,
         **options: Any,
     ) -> tuple[Float[Array, "time batch features"], tuple[Carry, Carry]]:
         """As `recurrence.bidirectional`: forward outputs, then backward ones; both carries."""
         one, other = (None, None) if key is None else jax.random.split(key)
-        params = (self.forward.params(one, weight_drop), self.backward.params(other, weight_drop))
+        params = (self.forward.params(one), self.backward.params(other))
         cells = (self.forward.cell, self.backward.cell)
         return recurrence.bidirectional(cells, params, inputs, carries, **options)
 
 
 class Stack(nnx.Module):
-    """Recurrent layers, each reading the outputs of the one below.
+    """Layers, each reading the outputs of the one below. A stack is a layer itself.
 
     Dropout falls on what goes into each layer and on what leaves the last one, never on the
     recurrent connections (Zaremba et al. 2014).
 
-    Raises:
-        ConfigError: a cell without a recurrent kernel is to drop elements of it.
+    Args:
+        layers: from the lowest one up; `recurrent_layers` makes those of cells.
+        dropout: probability of dropping an element.
+        variational: whether all steps of a sequence drop the same elements (Gal and Ghahramani
+            2016).
     """
 
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        input_size: int,
-        noise: Noise,
-        rngs: nnx.Rngs,
-        bidirectional: bool = False,
-    ):
-        layer, directions = (Bidirectional, 2) if bidirectional else (Recurrent, 1)
-        sizes = [input_size, *(directions * cell.hidden for cell in cells)]
-        self.layers = nnx.List(
-            layer(cell, size, rngs) for cell, size in zip(cells, sizes[:-1], strict=True)
-        )
-        self.features = sizes[-1]
-        self.noise = noise
-        for one in (part for part in self.layers if noise.weight_drop):
-            names = one.forward.names if isinstance(one, Bidirectional) else one.names
-            if "recurrent_kernel" not in names:
-                raise ConfigError("weight_drop needs a cell with a recurrent_kernel")
+    def __init__(self, layers: Sequence[Any], dropout: float = 0.0, variational: bool = False):
+        self.layers = nnx.List(layers)
+        self.features: int = layers[-1].features
+        reasons = (layer.why_not_streamed for layer in layers)
+        self.why_not_streamed: str | None = next(filter(None, reasons), None)
+        self.dropout, self.variational = dropout, variational
+
+    def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
+        """That of every layer."""
+        return tuple(layer.initial_carry(batch_size) for layer in self.layers)
 
     def __call__(
         self,
@@ -125,14 +155,47 @@ class Stack(nnx.Module):
             ArgumentError: there is not a carry for each layer; and as `recurrence.scan`.
         """
         finals = []
-        depth, rate = len(self.layers), self.noise.dropout
-        drop = variational_dropout if self.noise.variational else dropout
+        depth, rate = len(self.layers), self.dropout
+        drop = variational_dropout if self.variational else dropout
         carries = (None,) * depth if carries is None else carries
         check_count("carries", carries, depth, "one for each layer")
         keys = [None] * (depth + 1) if key is None else jax.random.split(key, depth + 1)
         for layer, carry, layer_key in zip(self.layers, carries, keys[:-1], strict=True):
             inputs = drop(layer_key, inputs, rate)
-            kernel_key = None if layer_key is None else jax.random.fold_in(layer_key, 1)
-            inputs, final = layer(inputs, carry, kernel_key, self.noise.weight_drop, **options)
+            own_key = None if layer_key is None else jax.random.fold_in(layer_key, 1)
+            inputs, final = layer(inputs, carry, own_key, **options)
             finals.append(final)
         return drop(keys[-1], inputs, rate), tuple(finals)
+
+
+def recurrent_layers(
+    cells: Sequence[Cell],
+    input_size: int,
+    rngs: nnx.Rngs,
+    *,
+    bidirectional: bool = False,
+    weight_drop: float = 0.0,
+) -> list[Recurrent | Bidirectional]:
+    """A recurrent layer for each cell, the first of which reads `input_size` features.
+
+    >>> from lstm_jax.cells import GRU
+    >>> cells = GRU(hidden=4), GRU(hidden=3)
+    >>> layers = recurrent_layers(cells, 2, nnx.Rngs(0), bidirectional=True)
+    >>> Stack(layers).features, Stack(layers).why_not_streamed
+    (6, 'a bidirectional layer reads each sequence from its end as well')
+
+    Args:
+        cells: from the lowest layer up.
+        input_size: features of an input.
+        rngs: draws the parameters.
+        bidirectional: whether each layer reads from both ends, with a cell for each.
+        weight_drop: probability of dropping an element of a recurrent kernel (Merity et al. 2018).
+
+    Raises:
+        ConfigError: a cell without a recurrent kernel is to drop elements of it.
+    """
+    kind, layers = Bidirectional if bidirectional else Recurrent, []
+    for cell in cells:
+        layers.append(kind(cell, input_size, rngs, weight_drop))
+        input_size = layers[-1].features
+    return layers

@@ -29,11 +29,14 @@ def _forward(
     kernel: Array,
     projected: Array,
     carry: Carry,
+    initial: Carry | None,
     valid: Array | None,
     resets: Array | None,
 ) -> tuple[tuple[Array, Carry], Any]:
-    """The outputs and the final carry, and what the backward pass needs of each step."""
-    initial = cell.initial_carry(projected.shape[1], projected.dtype)
+    """The outputs and the final carry, and what the backward pass needs of each step.
+
+    `initial` is the carry that columns restart from where there are `resets`.
+    """
 
     def step(carry: Carry, slices: Any) -> tuple[Carry, Any]:
         projected_t, valid_t, reset_t = slices
@@ -67,7 +70,7 @@ def _backward(
     transposed = jax.lax.optimization_barrier(kernel.T)
 
     def step(state: Any, slices: Any) -> tuple[Any, Any]:
-        d_carry, d_vectors = state
+        d_carry, d_vectors, d_initial = state
         d_output, projected_t, start, recurrent, valid_t, reset_t = slices
         d_stepped = mask(valid_t, d_carry)
         _, pull_back = jax.vjp(cell.elementwise, vectors, start, projected_t, recurrent)
@@ -79,17 +82,20 @@ def _backward(
         )
         d_start = d_start._replace(hidden=d_start.hidden + d_hidden)
         if reset_t is not None:
+            d_initial = jax.tree.map(jnp.add, d_initial, mask(reset_t, d_start))
             d_start = mask(~reset_t, d_start)
         if valid_t is not None:
             d_start = select(valid_t, d_start, d_carry)
         # Where a cell only reads their sum, both are the same array, and it is stored once.
         if d_recurrent is d_projected:
             d_recurrent = None
-        return (d_start, jax.tree.map(jnp.add, d_vectors, d_vector)), (d_projected, d_recurrent)
+        d_vectors = jax.tree.map(jnp.add, d_vectors, d_vector)
+        return (d_start, d_vectors, d_initial), (d_projected, d_recurrent)
 
-    (d_carry, d_vectors), (d_projected, d_recurrents) = jax.lax.scan(
+    d_initial = None if resets is None else jax.tree.map(jnp.zeros_like, d_final)
+    (d_carry, d_vectors, d_initial), (d_projected, d_recurrents) = jax.lax.scan(
         step,
-        (d_final, jax.tree.map(jnp.zeros_like, vectors)),
+        (d_final, jax.tree.map(jnp.zeros_like, vectors), d_initial),
         (d_outputs, projected, starts, recurrents, valid, resets),
         reverse=not reverse,
     )
@@ -102,7 +108,8 @@ def _backward(
     d_kernel = jax.lax.dot_general(
         rows, columns, (((0,), (0,)), ((), ())), preferred_element_type=projected.dtype
     )
-    return d_vectors, d_kernel.astype(kernel.dtype), d_projected, d_carry, None, None
+    d_kernel = d_kernel.astype(kernel.dtype)
+    return d_vectors, d_kernel, d_projected, d_carry, d_initial, None, None
 
 
 scan_elementwise.defvjp(_forward, _backward)

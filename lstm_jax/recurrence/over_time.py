@@ -79,7 +79,7 @@ def scan(
         check_booleans("resets", resets, "time batch", (time, batch))
     params, inputs, resets = as_arrays((params, inputs, resets))
     dtype = jax.tree.leaves(params)[0].dtype
-    initial = cell.initial_carry(batch, dtype)
+    initial = cell.initial_carry(batch, dtype, params)
     if carry is None:
         carry = initial
     else:
@@ -105,7 +105,9 @@ def scan(
     if isinstance(cell, ElementwiseCell):
         run = functools.partial(scan_elementwise, cell, inputs.dtype, reverse)
         kernel = params["recurrent_kernel"].astype(inputs.dtype)
-        outputs, carry = run(cell.vectors(params), kernel, projected, carry, valid, resets)
+        # Without resets nothing restarts.
+        begin = None if resets is None else initial
+        outputs, carry = run(cell.vectors(params), kernel, projected, carry, begin, valid, resets)
     else:
 
         def step(carry: Carry, slices: Any) -> tuple[Carry, Array]:

@@ -5,9 +5,14 @@ The training loop never learns which task runs.
 
 import abc
 import dataclasses
+import functools
+import operator
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import jax
+import numpy as np
 from flax import nnx
+from jaxtyping import Float
 
 from lstm_jax.cells.base import Cell
 from lstm_jax.data.text.vocabulary import Vocabulary
@@ -16,13 +21,51 @@ from lstm_jax.metrics.means import Metric
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
-class Output(NamedTuple):
-    """What a batch leaves behind beside its loss."""
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=("total", "count"), meta_fields=("weight",)
+)
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A part of what is minimized: `weight * total / count`, with the sums of the whole batch.
 
+    So parts of a batch, on several devices or one after another, add up to the whole exactly.
+    """
+
+    # Arrays; JAX makes terms of other things as well, such as the shapes of arrays.
+    total: Any
+    """The sum over the examples, or steps, that count."""
+    count: Any
+    """How many there are."""
+    weight: float = 1.0
+
+
+class Output(NamedTuple):
+    """What a task makes of a batch."""
+
+    terms: dict[str, Term]
+    """The parts of the loss."""
     carry: Carry
     """The carry for the next batch of the same columns; `()` where a task is stateless."""
     metrics: dict[str, Metric]
     """Sums that are merged over batches."""
+    rows: dict[str, Array] = {}  # noqa: RUF012
+    """Arrays [batch, ...], a row for each example, which evaluation keeps on the host. There are
+    none in training."""
+
+
+def minimized(terms: dict[str, Term]) -> Float[Array, ""]:
+    """The scalar that an optimizer step lowers.
+
+    >>> import jax.numpy as jnp
+    >>> float(minimized({"a": Term(jnp.array(6.0), 3), "b": Term(jnp.array(1.0), 2, weight=0.5)}))
+    2.25
+    """
+    parts = [
+        # A weight of 1 is no operation.
+        (term.total if term.weight == 1 else term.weight * term.total) / term.count
+        for term in terms.values()
+    ]
+    return functools.reduce(operator.add, parts)
 
 
 class Score(NamedTuple):
@@ -73,21 +116,41 @@ class Task(abc.ABC):
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> nnx.Module:
         """A model with fresh parameters."""
 
-    @abc.abstractmethod
-    def initial_carry(self, batch_size: int) -> Carry:
-        """The carry before the first batch; `()` where the task is stateless."""
+    def initial_carry(self, model: Any, batch_size: int) -> Carry:
+        """The carry before the first batch: that of the model."""
+        return model.initial_carry(batch_size)
 
     @abc.abstractmethod
-    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
-        """The scalar to be minimized, and the `Output`. Without a key there is no noise."""
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> Output:
+        """What training makes of a batch. Without a key there is no noise."""
+
+    def observe(self, model: Any, batch: Batch, carry: Carry, key: Key) -> Output:
+        """What evaluation makes of a batch; by default the loss, without noise.
+
+        What it returns as `rows` is put into the order of `batch.place`. Where it draws, the key of
+        an example is `fold_in(key, place)`, so that no figure depends on how batches are cut.
+        """
+        del key
+        return self.loss(model, batch, carry, None)
 
     @abc.abstractmethod
-    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
-        """Merged sums as the figures people read: perplexity, accuracy, ..."""
+    def summarize(
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+    ) -> dict[str, float]:
+        """The figures people read, of merged sums: perplexity, accuracy, ...
 
-    def details(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+        Args:
+            sums: the metrics of `loss` or `observe`, merged.
+            rows: what `observe` kept of every example, in the order of their places; empty of
+                training.
+            vocabulary: that of the data.
+        """
+
+    def details(
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+    ) -> dict[str, Any]:
         """What an evaluation says beyond figures, such as a confusion matrix; else nothing."""
-        del metrics, vocabulary
+        del sums, rows, vocabulary
         return {}
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from lstm_jax.cells import LSTM, Cell
@@ -21,13 +22,13 @@ from lstm_jax.modules import (
     Classifier,
     Embedding,
     Keys,
-    Noise,
     Pooling,
     PoolingKind,
     Stack,
     make_softmax,
+    recurrent_layers,
 )
-from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
+from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
 from lstm_jax.tasks.class_weights import in_order_of
 from lstm_jax.types import Array, Batch, Carry, Key
 
@@ -124,8 +125,14 @@ class Classification(Task):
         size = len(vocabulary)
         cells = cells_of(self.cell, self.layers)
         embedding = Embedding(size, self.embedding, rngs, self.embedding_dropout)
-        noise = Noise(self.dropout, self.variational, self.weight_drop)
-        stack = Stack(cells, self.embedding, noise, rngs, self.bidirectional)
+        layers = recurrent_layers(
+            cells,
+            self.embedding,
+            rngs,
+            bidirectional=self.bidirectional,
+            weight_drop=self.weight_drop,
+        )
+        stack = Stack(layers, self.dropout, self.variational)
         return Classifier(
             embedding,
             stack,
@@ -143,14 +150,9 @@ class Classification(Task):
             ),
         )
 
-    def initial_carry(self, batch_size: int) -> tuple[()]:
-        """Nothing: a text does not depend on the batch before."""
-        del batch_size
-        return ()
-
-    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> Output:
         """Cross entropy of a `LabelledBatch`, the mean over its texts."""
-        tokens, lengths, labels, mask = batch
+        tokens, lengths, labels, mask, _ = batch
         # As many keys as there are parts with noise, and one for the perturbation.
         *parts, shift_key = [None] * 5 if key is None else jax.random.split(key, 5)
         keys = Keys(*parts)
@@ -163,33 +165,39 @@ class Classification(Task):
             weights = mask * jnp.asarray(model.class_weights, mask.dtype)[labels]
         total = weights.sum()
 
-        def mean(costs: Array) -> Array:
-            return (weights * costs).sum() / total
+        def term(costs: Array, weight: float = 1.0) -> Term:
+            return Term((weights * costs).sum(), total, weight)
 
-        loss = mean(smoothed(nats, logits, self.label_smoothing))
+        terms = {"labels": term(smoothed(nats, logits, self.label_smoothing))}
         metrics = {"nats": Mean((mask * nats).sum(), mask.sum())}
         metrics |= scores.count(logits, labels, mask)
         if self.perturbation is not None and shift_key is not None:
             texts = model.texts(vectors, lengths, labels, keys)
             costs = self.perturbation.cost(texts, shift_key)
-            loss = loss + self.perturbation.weight * mean(costs)
+            terms["perturbation"] = term(costs, self.perturbation.weight)
         if self.language_modeling:
             cost = model.next_token(tokens, outputs, lengths, mask)
-            loss = loss + self.language_modeling * cost.total / jnp.maximum(cost.count, 1)
+            count = jnp.maximum(cost.count, 1)
+            terms["next_tokens"] = Term(cost.total, count, self.language_modeling)
             metrics["nats_per_token"] = cost
-        return loss, Output(carry, metrics)
+        return Output(terms, carry, metrics)
 
-    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
+    def summarize(
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+    ) -> dict[str, float]:
         """Accuracy, macro F1, cross entropy in nats, expected calibration error, examples."""
-        del vocabulary
-        summary = scores.summarize(metrics)
-        if "nats_per_token" in metrics:
-            summary["nats_per_token"] = metrics["nats_per_token"].compute()
-        return summary | {"examples": int(metrics["nats"].count)}
+        del rows, vocabulary
+        summary = scores.summarize(sums)
+        if "nats_per_token" in sums:
+            summary["nats_per_token"] = sums["nats_per_token"].compute()
+        return summary | {"examples": int(sums["nats"].count)}
 
-    def details(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    def details(
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+    ) -> dict[str, Any]:
         """The confusion matrix: a row for each true class, a column for each predicted one."""
+        del rows
         return {
             "classes": list(vocabulary.classes),
-            "confusion_matrix": metrics["confusion"].total.astype(int).tolist(),
+            "confusion_matrix": sums["confusion"].total.astype(int).tolist(),
         }

@@ -2,38 +2,71 @@
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from lstm_jax.metrics.means import Metric, merge_metrics
 from lstm_jax.modules import Graph, merge
 from lstm_jax.tasks.base import Task
-from lstm_jax.types import Batch, Carry, Params
+from lstm_jax.types import Array, Batch, Carry, Params
 
-EvalStep = Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Metric]]]
+
+class EvalStep(NamedTuple):
+    """The compiled evaluation of a batch."""
+
+    initial_carry: Callable[[Params, int], Carry]
+    """Of parameters and the number of columns: the carry before the first batch."""
+    observe: Callable[[Params, Carry, Batch], tuple[Carry, dict[str, Metric], dict[str, Array]]]
+    """Of parameters, carry and batch: the next carry, sums, and rows."""
+
+
+class Evaluated(NamedTuple):
+    """What is known of all examples of a split."""
+
+    sums: dict[str, Metric]
+    """Merged in float64, whatever their number."""
+    rows: dict[str, np.ndarray]
+    """What the task keeps of each example, in the order of their places."""
 
 
 @functools.lru_cache(maxsize=8)
 def make_eval_step(task: Task, graph: Graph) -> EvalStep:
     """The compiled evaluation of one batch: no noise, no gradient. One program for one model."""
 
-    def eval_step(params: Params, carry: Carry, batch: Batch) -> tuple[Carry, dict[str, Metric]]:
-        output = task.loss(merge(graph, params), batch, carry, None)[1]
-        return output.carry, output.metrics
+    def initial_carry(params: Params, batch_size: int) -> Carry:
+        return task.initial_carry(merge(graph, params), batch_size)
 
-    return jax.jit(eval_step)
+    def observe(
+        params: Params, carry: Carry, batch: Batch
+    ) -> tuple[Carry, dict[str, Metric], dict[str, Array]]:
+        # What is drawn in evaluation is the same for every run, step and batch.
+        output = task.observe(merge(graph, params), batch, carry, jax.random.key(0))
+        return output.carry, output.metrics, output.rows
+
+    return EvalStep(jax.jit(initial_carry, static_argnums=1), jax.jit(observe))
 
 
-def evaluate(
-    task: Task, eval_step: EvalStep, params: Params, batches: Iterable[Batch]
-) -> dict[str, Metric]:
-    """The metrics of all batches, merged in float64 whatever their number."""
+def evaluate(eval_step: EvalStep, params: Params, batches: Iterable[Batch]) -> Evaluated:
+    """The metrics of all batches, merged, and the rows of all examples."""
     carry: Carry = None
     merged: dict[str, Metric] = {}
+    rows: dict[str, list[np.ndarray]] = {}
+    places: list[np.ndarray] = []
     for batch in batches:
         if carry is None:
-            carry = task.initial_carry(batch.inputs.shape[1])
-        carry, metrics = eval_step(params, carry, batch)
+            carry = eval_step.initial_carry(params, len(batch.place))
+        carry, metrics, kept = eval_step.observe(params, carry, batch)
         host = {name: metric.to_host() for name, metric in metrics.items()}
         merged = merge_metrics(merged, host) if merged else host
-    return merged
+        is_example = np.asarray(batch.place) >= 0
+        if kept:
+            places.append(np.asarray(batch.place)[is_example])
+        for name, array in kept.items():
+            rows.setdefault(name, []).append(np.asarray(array)[is_example])
+    if not rows:
+        return Evaluated(merged, {})
+    # Of an example in several batches, one after another, the rows stay in that order.
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return Evaluated(merged, {name: np.concatenate(parts)[order] for name, parts in rows.items()})

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from lstm_jax.cells import LSTM, Cell
@@ -12,18 +13,18 @@ from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.data.windows import WindowBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference.sampling import sample
-from lstm_jax.metrics.means import Mean, bits_per_character, perplexity
+from lstm_jax.metrics.means import Mean, Metric, bits_per_character, perplexity
 from lstm_jax.modules import (
     Embedding,
     LanguageModel,
-    Noise,
     Stack,
     TiedSoftmax,
     draw_uniform,
     make_softmax,
+    recurrent_layers,
 )
-from lstm_jax.tasks.base import Output, Score, Task, cells_of, check_rates
-from lstm_jax.types import Array, Batch, Carry, Key
+from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
+from lstm_jax.types import Batch, Carry, Key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class LanguageModeling(Task):
     >>> vocabulary = Vocabulary.build(["a b a c"], "words")
     >>> model = task.build(nnx.Rngs(0), vocabulary)
     >>> tokens = jnp.zeros((5, 3), jnp.int32)
-    >>> model(tokens, task.initial_carry(3))[0].shape
+    >>> model(tokens, task.initial_carry(model, 3))[0].shape
     (5, 3, 5)
     """
 
@@ -91,30 +92,30 @@ class LanguageModeling(Task):
         """A language model over the vocabulary."""
         hidden, size = self._cells[-1].hidden, len(vocabulary)
         embedding = Embedding(size, self._features, rngs, self.embedding_dropout)
-        noise = Noise(self.dropout, self.variational, self.weight_drop)
-        stack = Stack(self._cells, self._features, noise, rngs)
+        layers = recurrent_layers(self._cells, self._features, rngs, weight_drop=self.weight_drop)
+        stack = Stack(layers, self.dropout, self.variational)
         softmax = TiedSoftmax(size) if self.tied else make_softmax(hidden, size, self.cutoffs, rngs)
         model = LanguageModel(embedding, stack, softmax)
         if self.init_scale is not None:
             draw_uniform(model, self.init_scale, rngs.params())
         return model
 
-    def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
-        """The initial carry of every layer."""
-        return tuple(cell.initial_carry(batch_size) for cell in self._cells)
-
-    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> tuple[Array, Output]:
+    def loss(self, model: Any, batch: Batch, carry: Carry, key: Key | None) -> Output:
         """Cross entropy of a `WindowBatch`; the carry goes on unless the batch starts afresh."""
-        initial = self.initial_carry(batch.inputs.shape[1])
+        initial = self.initial_carry(model, len(batch.place))
         carry = jax.tree.map(lambda new, old: jnp.where(batch.start, new, old), initial, carry)
         total, carry = model.total_nats(batch.inputs, batch.targets, batch.mask, carry, key)
         count = batch.mask.sum()
-        size = batch.inputs.shape[1] if self.reduction == "sum_over_time" else count
-        return total / size, Output(carry, {"nats_per_token": Mean(total, count)})
+        size = len(batch.place) if self.reduction == "sum_over_time" else count
+        metrics: dict[str, Metric] = {"nats_per_token": Mean(total, count)}
+        return Output({"nats": Term(total, size)}, carry, metrics)
 
-    def summarize(self, metrics: dict[str, Any], vocabulary: Vocabulary) -> dict[str, float]:
+    def summarize(
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+    ) -> dict[str, float]:
         """Cross entropy in nats, as perplexity, and in bits for characters and bytes."""
-        mean: Mean = metrics["nats_per_token"]
+        del rows
+        mean: Mean = sums["nats_per_token"]
         nats = mean.compute()
         summary = {"nats_per_token": nats, "perplexity": perplexity(nats)}
         name = {"characters": "bits_per_character", "bytes": "bits_per_byte"}
@@ -153,7 +154,7 @@ class LanguageModeling(Task):
         """
         # The text is read after the token that stands before every text, as in training.
         ids = [vocabulary.start, *vocabulary.encode(prompt).tolist()]
-        carry = self.initial_carry(1)
+        carry = self.initial_carry(model, 1)
         drawn = sample(model, carry, ids, length, temperature, top_k, seed)
         return vocabulary.decode([*ids[1:], *drawn])
 

@@ -114,10 +114,10 @@ class _Loop:
         if int(progress.evaluated_step) == self.step:
             return
         batches = self.interruption.ends(progress_bar(self.validation, "validation"))
-        sums = evaluation.evaluate(self.task, self.eval_step, self.state.params, batches)
+        found = evaluation.evaluate(self.eval_step, self.state.params, batches)
         if self.interruption:
             return
-        metrics = self.task.summarize(sums, self.vocabulary)
+        metrics = self.task.summarize(*found, self.vocabulary)
         self._record("validation", metrics)
         value = metrics[score.metric]
         progress = update_progress(progress, score, self.optimizer, self.step, value)

@@ -19,7 +19,7 @@ from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.recurrence import backend, native_library
 from lstm_jax.runtime.memory import release_freed_memory
-from lstm_jax.tasks.base import Task
+from lstm_jax.tasks.base import Output, Task, minimized
 from lstm_jax.tasks.evaluation import EvalStep, make_eval_step
 from lstm_jax.training.progress import Progress, first_progress
 from lstm_jax.training.transfer import Origin, adopt, describe_adopted
@@ -155,10 +155,10 @@ def init_state(
     params = draw(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
     if origin is not None and origin.params is not None:
         params = adopt(params, origin)
-    carry = task.initial_carry(batch_size)
+    carry = task.initial_carry(merge(graph, params), batch_size)
 
     def metrics(params: Params, batch: Batch) -> dict[str, Metric]:
-        output = task.loss(merge(graph, params), batch, carry, None)[1]
+        output = task.loss(merge(graph, params), batch, carry, None)
         return output.metrics | {GRADIENT_NORM: Mean(jnp.zeros(()), jnp.zeros(()))}
 
     state = TrainState(
@@ -201,8 +201,9 @@ def make_train_steps(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
         key = jax.random.fold_in(noise, state.step)
 
-        def loss(params: Params) -> tuple[Array, Any]:
-            return task.loss(merge(graph, params), batch, state.carry, key)
+        def loss(params: Params) -> tuple[Array, Output]:
+            output = task.loss(merge(graph, params), batch, state.carry, key)
+            return minimized(output.terms), output
 
         (value, output), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
         transformation = optimizer.build(steps_per_epoch, state.progress.learning_rate_scale)
@@ -240,7 +241,7 @@ def summarize(
         return {}
     rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
     figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
-    return task.summarize(sums, vocabulary) | figures
+    return task.summarize(sums, {}, vocabulary) | figures
 
 
 def stack(batches: list[Batch]) -> Batch:

@@ -91,7 +91,8 @@ def words(count: int) -> list[str]:
 
 
 def _batch(task: Task, arrays: tuple[np.ndarray, ...]) -> Any:
+    place = np.arange(arrays[0].shape[1], dtype=np.int32)
     if task.BATCH is LabelledBatch:
-        return LabelledBatch(*arrays, mask=np.ones(arrays[0].shape[1], np.float32))
+        return LabelledBatch(*arrays, mask=np.ones(len(place), np.float32), place=place)
     mask = np.ones(arrays[0].shape, np.float32)
-    return WindowBatch(*arrays, mask=mask, start=np.bool_(False))
+    return WindowBatch(*arrays, mask=mask, start=np.bool_(False), place=place)

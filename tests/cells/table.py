@@ -35,7 +35,10 @@ class MatrixMemory(Cell):
         params = {name: jax.random.normal(k, shape) for name, k in zip(names, keys, strict=True)}
         return params | {"decay": jnp.zeros(self.hidden)}
 
-    def initial_carry(self, batch_size: int, dtype: Any = jnp.float32) -> MatrixMemoryCarry:
+    def initial_carry(
+        self, batch_size: int, dtype: Any = jnp.float32, params: Any = None
+    ) -> MatrixMemoryCarry:
+        del params
         memory = jnp.zeros((batch_size, self.hidden, self.hidden), dtype)
         return MatrixMemoryCarry(memory, jnp.ones(batch_size, dtype))
 

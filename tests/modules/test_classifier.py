@@ -10,18 +10,8 @@ import pytest
 
 from lstm_jax import recurrence
 from lstm_jax.cells import LSTM
-from lstm_jax.modules import (
-    Classifier,
-    Embedding,
-    Keys,
-    Noise,
-    Pooling,
-    Softmax,
-    Stack,
-    merge,
-    split,
-)
-from tests.reference import assert_close, drawn, quickly_compiled
+from lstm_jax.modules import Classifier, Embedding, Keys, Pooling, Softmax, merge, split
+from tests.reference import Noise, assert_close, drawn, quickly_compiled, stack_of
 
 VOCABULARY, CLASSES, HIDDEN = 9, 3, 2
 UNKNOWN, PADDING = 7, 8
@@ -33,7 +23,7 @@ KEY = jax.random.key(0)
 def build(rngs: Any, noisy: bool = False, bidirectional: bool = True) -> Classifier:
     rate = 0.5 if noisy else 0.0
     noise = Noise(rate, weight_drop=rate)
-    stack = Stack((LSTM(hidden=HIDDEN),), 3, noise, rngs, bidirectional)
+    stack = stack_of((LSTM(hidden=HIDDEN),), 3, noise, rngs, bidirectional)
     return Classifier(
         Embedding(VOCABULARY, 3, rngs, rate),
         stack,

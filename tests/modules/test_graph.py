@@ -8,24 +8,15 @@ import pytest
 from flax import nnx
 
 from lstm_jax.cells import LSTM
-from lstm_jax.modules import (
-    Noise,
-    Recurrent,
-    Stack,
-    draw_uniform,
-    initialize,
-    merge,
-    split,
-    structure,
-)
+from lstm_jax.modules import Recurrent, Stack, draw_uniform, initialize, merge, split, structure
 from tests.cells.table import MatrixMemory
-from tests.reference import INPUT, assert_close, quickly_compiled
+from tests.reference import INPUT, Noise, assert_close, quickly_compiled, stack_of
 
 KEY = jax.random.key(7)
 
 
 def build(rngs: nnx.Rngs, hidden: int = 20) -> Stack:
-    return Stack(
+    return stack_of(
         (LSTM(hidden=hidden, peepholes=True), MatrixMemory(hidden=4)), INPUT, Noise(0.5), rngs
     )
 

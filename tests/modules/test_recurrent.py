@@ -12,18 +12,20 @@ from lstm_jax import recurrence
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.dropouts import dropout, variational_dropout
-from lstm_jax.modules import Bidirectional, Noise, Recurrent, Stack, merge, split
+from lstm_jax.modules import Bidirectional, Recurrent, Stack, merge, split
 from tests.cells.table import MatrixMemory
 from tests.reference import (
     BATCH,
     INPUT,
     TIME,
+    Noise,
     assert_close,
     call,
     drawn,
     problem,
     quickly_compiled,
     scan,
+    stack_of,
 )
 
 KEY = jax.random.key(7)
@@ -39,7 +41,11 @@ def random(*shape: int) -> jax.Array:
 def stack(noise: Noise = QUIET) -> tuple[Stack, jax.Array, Any]:
     """A stack of unlike cells, its inputs, and a carry for each layer."""
     carries = tuple(problem(cell).carry for cell in CELLS)
-    return drawn(lambda rngs: Stack(CELLS, INPUT, noise, rngs)), random(TIME, BATCH, INPUT), carries
+    return (
+        drawn(lambda rngs: stack_of(CELLS, INPUT, noise, rngs)),
+        random(TIME, BATCH, INPUT),
+        carries,
+    )
 
 
 @functools.partial(quickly_compiled, static_argnames="noise")
@@ -98,7 +104,7 @@ def test_a_stack_wants_a_carry_for_each_layer():
 
 
 def test_layers_start_from_parameters_of_their_own():
-    model = Stack((SimpleRNN(hidden=3), SimpleRNN(hidden=3)), 3, QUIET, nnx.Rngs(0))
+    model = stack_of((SimpleRNN(hidden=3), SimpleRNN(hidden=3)), 3, QUIET, nnx.Rngs(0))
     first, second = (layer.params() for layer in model.layers)
     assert np.abs(first["input_kernel"] - second["input_kernel"]).max() > 0.1
 
@@ -123,7 +129,7 @@ def test_dropout_falls_between_layers_and_at_both_ends(variational):
 def test_dropout_never_falls_on_a_recurrent_connection():
     # Deaf to its inputs, the layer sees nothing of what is dropped from them.
     cell = LSTM(hidden=3)
-    model = drawn(lambda rngs: Stack((cell,), INPUT, Noise(0.5), rngs))
+    model = drawn(lambda rngs: stack_of((cell,), INPUT, Noise(0.5), rngs))
     model.layers[0].input_kernel[...] = jnp.zeros((INPUT, 4 * cell.hidden))
     carries = (jax.tree.map(lambda leaf: leaf + 0.5, cell.initial_carry(BATCH)),)
     inputs = random(TIME, BATCH, INPUT)
@@ -147,7 +153,7 @@ def test_without_a_key_nothing_is_dropped():
 
 def test_a_stack_may_read_from_both_ends():
     cells = (LSTM(hidden=3), MatrixMemory(hidden=4))
-    model = drawn(lambda rngs: Stack(cells, INPUT, QUIET, rngs, bidirectional=True))
+    model = drawn(lambda rngs: stack_of(cells, INPUT, QUIET, rngs, bidirectional=True))
     assert model.features == 8
     given = problem(cells[0])
     flags = {"lengths": given.lengths, "resets": given.resets}
@@ -170,8 +176,8 @@ def test_a_stack_may_read_from_both_ends():
 
 
 def test_weight_drop_falls_on_the_recurrent_kernel_alone():
-    layer = drawn(lambda rngs: Recurrent(LSTM(hidden=30), INPUT, rngs))
-    whole, dropped, same = (layer.params(*given) for given in ((), (KEY, 0.5), (KEY, 0.5)))
+    layer = drawn(lambda rngs: Recurrent(LSTM(hidden=30), INPUT, rngs, weight_drop=0.5))
+    whole, dropped, same = (layer.params(key) for key in (None, KEY, KEY))
     assert_close(same, dropped, 0.0)
     kernel, thinned = whole.pop("recurrent_kernel"), np.asarray(dropped.pop("recurrent_kernel"))
     assert_close(dropped, whole, 0.0)
@@ -181,7 +187,7 @@ def test_weight_drop_falls_on_the_recurrent_kernel_alone():
 
 def test_the_same_weights_are_missing_at_every_step():
     cells = (LSTM(hidden=3), GRU(hidden=4))
-    model = drawn(lambda rngs: Stack(cells, INPUT, Noise(weight_drop=0.5), rngs))
+    model = drawn(lambda rngs: stack_of(cells, INPUT, Noise(weight_drop=0.5), rngs))
     graph, params = split(model)
     run = quickly_compiled(lambda *given: merge(graph, params)(*given))
     inputs = random(2 * TIME, BATCH, INPUT)
@@ -191,7 +197,7 @@ def test_the_same_weights_are_missing_at_every_step():
     late, last = run(inputs[TIME:], carries, KEY)
     assert_close((jnp.concatenate([early, late]), last), (outputs, finals), 1e-6)
     other = run(inputs, initial, jax.random.key(8))[0]
-    plain = drawn(lambda rngs: Stack(cells, INPUT, QUIET, rngs))
+    plain = drawn(lambda rngs: stack_of(cells, INPUT, QUIET, rngs))
     quiet, unheard = run(inputs, initial)[0], call(plain, inputs, initial, KEY)[0]
     assert_close(quiet, unheard, 1e-6)
     # Before the first step there is no hidden vector that a weight could act on.
@@ -201,14 +207,14 @@ def test_the_same_weights_are_missing_at_every_step():
 
 
 def test_the_directions_miss_different_weights():
-    model = drawn(lambda rngs: Bidirectional(LSTM(hidden=3), INPUT, rngs))
-    for name in model.forward.names:
-        getattr(model.backward, name)[...] = getattr(model.forward, name)[...]
     # The same from both ends.
     half = random(TIME, BATCH, INPUT)
     inputs = jnp.concatenate([half, half[::-1]])
     for rate, alike in ((0.0, True), (0.5, False)):
-        forward, backward = jnp.split(call(model, inputs, None, KEY, weight_drop=rate)[0], 2, -1)
+        model = drawn(lambda rngs, rate=rate: Bidirectional(LSTM(hidden=3), INPUT, rngs, rate))
+        for name in model.forward.names:
+            getattr(model.backward, name)[...] = getattr(model.forward, name)[...]
+        forward, backward = jnp.split(call(model, inputs, None, KEY)[0], 2, -1)
         assert np.allclose(forward, backward[::-1], atol=1e-5) == alike
 
 
@@ -216,5 +222,5 @@ def test_the_directions_miss_different_weights():
 def test_weight_drop_needs_a_recurrent_kernel(bidirectional):
     cells = (LSTM(hidden=3), MatrixMemory(hidden=2))
     with pytest.raises(ConfigError) as caught:
-        drawn(lambda rngs: Stack(cells, 2, Noise(weight_drop=0.1), rngs, bidirectional))
+        drawn(lambda rngs: stack_of(cells, 2, Noise(weight_drop=0.1), rngs, bidirectional))
     assert str(caught.value) == "weight_drop needs a cell with a recurrent_kernel"

@@ -18,15 +18,13 @@ from lstm_jax.modules import (
     Classifier,
     Dense,
     Embedding,
-    Noise,
     Pooling,
     PoolingKind,
     Recurrent,
     Softmax,
-    Stack,
 )
 from tests.cells.table import MatrixMemory
-from tests.reference import assert_close, drawn, quickly_compiled
+from tests.reference import Noise, assert_close, drawn, quickly_compiled, stack_of
 from tests.refusals import ADD_BATCH, TO_ARRAY, TO_FLOATS, TO_INTEGERS, floats, integers
 
 pytestmark = pytest.mark.usefixtures("unannotated")
@@ -41,14 +39,16 @@ WHOLE = INPUTS.astype(jnp.int32)
 
 
 def classifier(rngs: Any) -> Classifier:
-    stack = Stack((LSTM(hidden=HIDDEN),), SIZE, Noise(), rngs)
+    stack = stack_of((LSTM(hidden=HIDDEN),), SIZE, Noise(), rngs)
     pooling = Pooling("concatenated", HIDDEN, False, rngs)
     embedding, softmax = Embedding(9, SIZE, rngs), Softmax(HIDDEN, 9, rngs)
     return Classifier(embedding, stack, pooling, (5,), rngs, softmax=softmax)
 
 
 BUILDS: dict[str, Any] = {
-    "stack": lambda rngs: Stack((LSTM(hidden=HIDDEN), MatrixMemory(hidden=2)), SIZE, Noise(), rngs),
+    "stack": lambda rngs: stack_of(
+        (LSTM(hidden=HIDDEN), MatrixMemory(hidden=2)), SIZE, Noise(), rngs
+    ),
     "both": lambda rngs: Bidirectional(LSTM(hidden=HIDDEN), SIZE, rngs),
     "dense": lambda rngs: Dense(SIZE, 5, rngs),
     "embedding": lambda rngs: Embedding(VOCABULARY, SIZE, rngs, 0.5),
@@ -118,7 +118,7 @@ CALLS: list[tuple[Any, str]] = [
         "carries must be 2, forward and backward, got 1",
     ),
     (lambda: Recurrent(MatrixMemory(hidden=2), 0, nnx.Rngs(0)), NO_SIZE),
-    (lambda: Stack((LSTM(hidden=2),), 0, Noise(), nnx.Rngs(0)), NO_SIZE),
+    (lambda: stack_of((LSTM(hidden=2),), 0, Noise(), nnx.Rngs(0)), NO_SIZE),
     (
         lambda: model("dense")(WHOLE[0]),
         floats("inputs", "..., features", "int32 [3, 2]", TO_FLOATS),

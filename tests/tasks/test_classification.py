@@ -15,6 +15,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.functional.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.modules import merge, split, structure
 from lstm_jax.tasks import Classification
+from lstm_jax.tasks.base import minimized
 from tests.reference import assert_close, drawn, quickly_compiled
 
 CLASSES = ("bad", "dull", "good")
@@ -32,7 +33,8 @@ def batch(seed: int = 0) -> LabelledBatch:
     lengths = np.array([6, 1, 4, 2, 5], np.int32)
     mask = np.ones(BATCH, np.float32)
     mask[MASKED] = 0
-    return LabelledBatch(tokens, lengths, np.array([0, 2, 1, 0, 2], np.int32), mask)
+    place = np.array([3, 1, 0, -1, 2], np.int32)
+    return LabelledBatch(tokens, lengths, np.array([0, 2, 1, 0, 2], np.int32), mask, place)
 
 
 @functools.cache
@@ -47,9 +49,9 @@ def differentiated(task: Classification, graph: Any, params: Any, given: Any, ke
 
     def loss(params: Any) -> Any:
         model = merge(graph, params)
-        value, output = task.loss(model, given, (), key)
-        assert output.carry == task.initial_carry(BATCH) == ()
-        return value, (output.metrics, model(given.inputs, given.lengths))
+        output = task.loss(model, given, (), key)
+        assert output.carry == task.initial_carry(model, BATCH) == ()
+        return minimized(output.terms), (output.metrics, model(given.inputs, given.lengths))
 
     return jax.value_and_grad(loss, has_aux=True)(params)
 
@@ -60,7 +62,7 @@ def results(task: Classification, given: LabelledBatch | None = None, key: Any =
 
 @functools.partial(quickly_compiled, static_argnums=(0, 1))
 def valued(task: Classification, graph: Any, params: Any, given: Any, key: Any) -> Any:
-    return task.loss(merge(graph, params), given, (), key)[0]
+    return minimized(task.loss(merge(graph, params), given, (), key).terms)
 
 
 def loss_of(task: Classification, key: Any = None) -> float:

@@ -11,6 +11,7 @@ from lstm_jax.metrics.means import Mean, Sum
 from lstm_jax.modules import merge, split
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.tasks import Classification, evaluation
+from lstm_jax.tasks.evaluation import EvalStep
 from lstm_jax.training import step as training
 from lstm_jax.training.finite import check_report
 from tests.data.sources import LabelledDocuments
@@ -45,7 +46,7 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
     @quickly_compiled
     def run(params: Any, given: Any) -> Any:
         model = merge(graph, params)
-        return model(given.inputs, given.lengths), TASK.loss(model, given, (), None)[1].metrics
+        return model(given.inputs, given.lengths), TASK.loss(model, given, (), None).metrics
 
     figures, details, predictions = [], [], []
     for size in (1, 7, 64):
@@ -56,12 +57,12 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
             for row in np.flatnonzero(given.mask):
                 text = given.inputs[: given.lengths[row], row]
                 logits[tuple(text.tolist())] = np.asarray(values[row])
-            return carry, metrics
+            return carry, metrics, {}
 
         batches = dataset.evaluation("validation", size)
-        sums = evaluation.evaluate(TASK, step, params, batches)
-        figures.append(TASK.summarize(sums, dataset.vocabulary))
-        details.append(TASK.details(sums, dataset.vocabulary))
+        found = evaluation.evaluate(EvalStep(lambda *_: (), step), params, batches)
+        figures.append(TASK.summarize(*found, dataset.vocabulary))
+        details.append(TASK.details(*found, dataset.vocabulary))
         predictions.append({text: int(values.argmax()) for text, values in logits.items()})
     assert predictions[0] == predictions[1] == predictions[2]
     assert details[0] == details[1] == details[2]
@@ -83,7 +84,7 @@ def test_figures_and_details_are_named():
         "confusion": Sum(np.array([[2.0, 1.0], [0.0, 1.0]])),
         "calibration": Sum(np.array([[4.0, 2.0, 3.0]])),
     }
-    assert TASK.summarize(sums, vocabulary) == {
+    assert TASK.summarize(sums, {}, vocabulary) == {
         "accuracy": 0.75,
         "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
         "nats": 0.5,
@@ -91,8 +92,8 @@ def test_figures_and_details_are_named():
         "examples": 4,
     }
     beside = sums | {"nats_per_token": Mean(6.0, 3)}
-    assert TASK.summarize(beside, vocabulary)["nats_per_token"] == 2
-    assert TASK.details(sums, vocabulary) == {
+    assert TASK.summarize(beside, {}, vocabulary)["nats_per_token"] == 2
+    assert TASK.details(sums, {}, vocabulary) == {
         "classes": ["bad", "good"],
         "confusion_matrix": [[2, 1], [0, 1]],
     }
@@ -116,8 +117,8 @@ def test_it_learns_and_compiles_one_program_for_each_shape():
     assert np.mean(losses[-5:]) < losses[0] / 5
     assert prepared.train_steps._cache_size() == len(shapes) == 2
     batches = prepared.dataset.evaluation("validation")
-    sums = evaluation.evaluate(task, prepared.eval_step, state.params, batches)
-    assert task.summarize(sums, prepared.vocabulary)["accuracy"] == 1.0
-    assert prepared.eval_step._cache_size() <= 2
+    found = evaluation.evaluate(prepared.eval_step, state.params, batches)
+    assert task.summarize(*found, prepared.vocabulary)["accuracy"] == 1.0
+    assert prepared.eval_step.observe._cache_size() <= 2
     summary = training.summarize(state, task, OPTIMIZER, prepared.vocabulary, 12)
     assert summary["examples"] == sum(prepared.dataset.batch(i).mask.sum() for i in range(60))

@@ -38,7 +38,7 @@ def test_without_temperature_each_token_is_the_likeliest_after_those_before():
     graph, params = first(TASK)
     ids = VOCABULARY.encode(text)
     tokens = jnp.asarray([VOCABULARY.start, *ids[:-1]])[:, None]
-    logits, _ = read(graph, params, tokens, TASK.initial_carry(1))
+    logits, _ = read(graph, params, tokens, merge(graph, params).initial_carry(1))
     np.testing.assert_array_equal(logits[2:, 0].argmax(axis=-1), ids[2:])
 
 

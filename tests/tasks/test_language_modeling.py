@@ -14,6 +14,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.tasks import LanguageModeling, evaluation
+from lstm_jax.tasks.base import minimized
 from tests.cells.table import MatrixMemory
 from tests.data.sources import Documents, real_data
 from tests.reference import assert_close
@@ -21,6 +22,7 @@ from tests.reference import assert_close
 TEXT = "what is lost is lost and what is found is found\n" * 3
 VOCABULARY = Vocabulary.build([TEXT], "words")
 TIME, BATCH = 20, 3
+PLACE = np.arange(BATCH, dtype=np.int32)
 # Parameters this large make the carry matter.
 TASK = LanguageModeling(cell=LSTM(hidden=4), layers=2, embedding=5, init_scale=1.5)
 
@@ -49,15 +51,21 @@ def read(graph: Any, params: Any, tokens: Any, carry: Any) -> Any:
 @functools.partial(quickly_compiled, static_argnames=("task", "graph"))
 def differentiated(task: Any, graph: Any, params: Any, batch: Any, carry: Any, key: Any) -> Any:
     def loss(params: Any) -> Any:
-        return task.loss(merge(graph, params), batch, carry, key)
+        output = task.loss(merge(graph, params), batch, carry, key)
+        return minimized(output.terms), output
 
     return jax.value_and_grad(loss, has_aux=True)(params)
+
+
+def begin(task: LanguageModeling, batch_size: int = BATCH) -> Any:
+    """The carry before the first window."""
+    return task.initial_carry(merge(*first(task)), batch_size)
 
 
 def losses(task: LanguageModeling, batch: WindowBatch, carry: Any = None, key: Any = None) -> Any:
     """((loss, output), gradient)"""
     graph, params = first(task)
-    carry = task.initial_carry(BATCH) if carry is None else carry
+    carry = begin(task) if carry is None else carry
     return differentiated(task, graph, params, batch, carry, key)
 
 
@@ -67,12 +75,12 @@ def window(start: bool = True, length: int = TIME, seed: int = 0) -> WindowBatch
     tokens = tokens.astype(np.int32)
     mask = np.ones((length, BATCH), np.float32)
     mask[-7:, -1] = 0
-    return WindowBatch(tokens[:-1], tokens[1:], mask, np.bool_(start))
+    return WindowBatch(tokens[:-1], tokens[1:], mask, np.bool_(start), PLACE)
 
 
-def cut(batch: WindowBatch, begin: int, end: int) -> WindowBatch:
-    arrays = [array[begin:end] for array in batch[:3]]
-    return WindowBatch(*arrays, start=np.bool_(batch.start and begin == 0))
+def cut(batch: WindowBatch, first: int, end: int) -> WindowBatch:
+    arrays = [array[first:end] for array in batch[:3]]
+    return WindowBatch(*arrays, start=np.bool_(batch.start and first == 0), place=PLACE)
 
 
 # ---- loss ---------------------------------------------------------------------------------------
@@ -82,7 +90,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_tokens_that_count():
     batch = window()
     (loss, output), _ = losses(TASK, batch)
     graph, params = first(TASK)
-    logits, carry = read(graph, params, jnp.asarray(batch.inputs), TASK.initial_carry(BATCH))
+    logits, carry = read(graph, params, jnp.asarray(batch.inputs), begin(TASK))
     assert logits.shape == (TIME, BATCH, len(VOCABULARY))
     nats = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
     counted = nats[batch.mask == 1]
@@ -130,7 +138,7 @@ def test_a_carry_goes_on_and_starts_afresh_where_the_batch_does():
 def test_a_fresh_carry_is_that_of_the_cell():
     # Its initial carry is not all zeros.
     task = LanguageModeling(cell=MatrixMemory(hidden=3), layers=1)
-    carry = jax.tree.map(lambda leaf: leaf + 1.0, task.initial_carry(BATCH))
+    carry = jax.tree.map(lambda leaf: leaf + 1.0, begin(task))
     (fresh, _), _ = losses(task, window())
     assert losses(task, window(), carry)[0][0] == fresh
     assert losses(task, window(start=False), carry)[0][0] != fresh
@@ -174,7 +182,7 @@ def test_layers_may_be_unlike():
     _, params = structure(lambda rngs: task.build(rngs, VOCABULARY))
     assert params["embedding"]["table"].shape == (len(VOCABULARY), 3)
     assert params["softmax"]["kernel"].shape == (4, len(VOCABULARY))
-    assert [type(carry).__name__ for carry in task.initial_carry(2)] == ["SimpleCarry", "GRUCarry"]
+    assert [type(carry).__name__ for carry in begin(task, 2)] == ["SimpleCarry", "GRUCarry"]
 
 
 def test_a_tied_softmax_uses_the_embedding_table():
@@ -185,9 +193,9 @@ def test_a_tied_softmax_uses_the_embedding_table():
     _, gradient = losses(task, window()._replace(inputs=tokens))
     # No row but the first is read; the others are taught through the softmax alone.
     assert np.all(np.abs(gradient["embedding"]["table"][1:]).max(axis=1) > 0)
-    logits, _ = read(graph, params, tokens, task.initial_carry(BATCH))
+    logits, _ = read(graph, params, tokens, begin(task))
     louder = {**params, "embedding": {"table": params["embedding"]["table"].at[1:].multiply(2)}}
-    twice, _ = read(graph, louder, tokens, task.initial_carry(BATCH))
+    twice, _ = read(graph, louder, tokens, begin(task))
     assert_close(twice[..., 1:], 2 * logits[..., 1:], 1e-6)
 
 
@@ -226,7 +234,7 @@ def test_what_cannot_be_is_refused(wrong, message):
 )
 def test_figures_are_named_by_the_unit_of_the_tokens(unit, name):
     vocabulary = Vocabulary.build([TEXT], unit)
-    figures = TASK.summarize({"nats_per_token": Mean(6.0 * np.log(2), 3)}, vocabulary)
+    figures = TASK.summarize({"nats_per_token": Mean(6.0 * np.log(2), 3)}, {}, vocabulary)
     expected = {"nats_per_token": 2 * np.log(2), "perplexity": 4.0, "tokens": 3}
     assert figures == pytest.approx(expected | ({name: 2.0} if name else {}))
     assert TASK.score.metric in figures
@@ -245,8 +253,8 @@ def assert_window_does_not_matter(config: TextWindows, tokens: int) -> list[floa
         for length in (20, 70, 1000):
             opened = dataclasses.replace(config, evaluation_window=length).open(vocabulary)
             batches = opened.evaluation("test", batch_size)
-            sums = evaluation.evaluate(task, step, params, batches)
-            figures = task.summarize(sums, vocabulary)
+            found_here = evaluation.evaluate(step, params, batches)
+            figures = task.summarize(*found_here, vocabulary)
             assert figures["tokens"] == tokens
             found.append(figures["perplexity"])
         np.testing.assert_allclose(found, found[0], rtol=1e-5)

@@ -14,6 +14,8 @@ from lstm_jax.metrics.means import Mean
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.tasks import LanguageModeling, evaluation
+from lstm_jax.tasks.base import Term, minimized
+from lstm_jax.tasks.evaluation import EvalStep
 from lstm_jax.training import step as training
 from tests.runs import STEPS_PER_EPOCH, tiny, write_text
 
@@ -85,7 +87,8 @@ def test_a_step_is_the_optimizers_update_with_the_gradient_of_the_loss(experimen
 
     def loss(params: Any) -> Any:
         model = training.merge(graph, params)
-        return task.loss(model, jax.tree.map(jnp.asarray, batch), before.carry, None)[0]
+        given = jax.tree.map(jnp.asarray, batch)
+        return minimized(task.loss(model, given, before.carry, None).terms)
 
     value, gradients = jax.jit(jax.value_and_grad(loss))(before.params)
     after, report = run(prepared, 1)
@@ -154,25 +157,46 @@ def test_metrics_are_sums_over_the_steps_since_they_were_zero(experiment):
     assert training.summarize(zeroed, *parts) == {}
 
 
-class Tokens(NamedTuple):
-    inputs: np.ndarray
+class Rows(NamedTuple):
+    place: np.ndarray
 
 
 def test_evaluation_hands_the_carry_on_and_merges_in_float64():
-    task, batches = LanguageModeling(layers=1), [Tokens(np.zeros((2, 7), np.int32))] * 5
-    carries = []
+    batches, carries = [Rows(np.arange(7, dtype=np.int32))] * 5, []
 
-    def eval_step(params, carry, batch):
+    def observe(params, carry, batch):
         carries.append(carry)
         # In float32 each of these would be lost beside the first.
         total = jnp.float32(2**25 if len(carries) == 1 else 1)
-        return len(carries), {"x": Mean(total, jnp.float32(1)), "last": Mean(len(carries), 1)}
+        return len(carries), {"x": Mean(total, jnp.float32(1)), "last": Mean(len(carries), 1)}, {}
 
-    merged = evaluation.evaluate(task, eval_step, {}, iter(batches))
+    step = EvalStep(lambda params, size: ("first", size), observe)
+    merged, rows = evaluation.evaluate(step, {}, iter(batches))
     assert merged["x"] == Mean(2**25 + 4, 5)
     assert merged["last"] == Mean(1 + 2 + 3 + 4 + 5, 5)
-    assert carries[0][0].hidden.shape == (7, 200)
-    assert carries[1:] == [1, 2, 3, 4]
+    assert carries == [("first", 7), 1, 2, 3, 4]
+    assert rows == {}
+
+
+def test_evaluation_keeps_rows_in_the_order_of_their_places():
+    places = [[4, 0, 2], [1, 3, -1], [0, 2, -1]]
+
+    def observe(params, carry, batch):
+        del params, carry
+        return (), {}, {"place": batch.place, "twice": 2.0 * batch.place[:, None]}
+
+    batches = (Rows(np.array(place, np.int32)) for place in places)
+    sums, rows = evaluation.evaluate(EvalStep(lambda *_: (), observe), {}, batches)
+    assert sums == {}
+    # Of an example in two batches both rows are there, in the order of the batches.
+    assert rows["place"].tolist() == [0, 0, 1, 2, 2, 3, 4]
+    assert rows["twice"].tolist() == [[2.0 * place] for place in rows["place"]]
+
+
+def test_terms_of_parts_of_a_batch_add_up():
+    whole = {"a": Term(jnp.float32(6), 3), "b": Term(jnp.float32(1), 2, weight=0.5)}
+    assert float(minimized(whole)) == 6 / 3 + 0.5 * 1 / 2
+    assert jax.tree.map(lambda leaf: 2 * leaf, whole)["b"].weight == 0.5
 
 
 # ---- stacks -------------------------------------------------------------------------------------
@@ -180,11 +204,11 @@ def test_evaluation_hands_the_carry_on_and_merges_in_float64():
 
 def test_batches_of_unlike_shapes_are_dispatched_one_by_one():
     short, other, long = (
-        LabelledBatch(np.full((time, 5), time, np.int32), *[np.zeros(5, np.int32)] * 3)
+        LabelledBatch(np.full((time, 5), time, np.int32), *[np.zeros(5, np.int32)] * 4)
         for time in (6, 6, 9)
     )
     (both,) = training.stacks([short, other._replace(labels=np.ones(5, np.int32))])
-    assert [array.shape for array in both] == [(2, 6, 5), *[(2, 5)] * 3]
+    assert [array.shape for array in both] == [(2, 6, 5), *[(2, 5)] * 4]
     assert both.labels[:, 0].tolist() == [0, 1]
     parts = training.stacks([short, long, other])
     assert [part.inputs.shape for part in parts] == [(1, 6, 5), (1, 9, 5), (1, 6, 5)]

@@ -13,8 +13,8 @@ from lstm_jax.errors import CheckpointError, StorageError
 from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from lstm_jax.storage.metrics_log import MetricsLog
+from lstm_jax.tasks import evaluation
 from lstm_jax.training import loop as runner
-from lstm_jax.training import step as training
 from tests.cells.table import CELLS
 from tests.runs import arrays_of, assert_same_run, evaluations_of, tiny
 from tests.test_files import largest_file
@@ -77,8 +77,8 @@ def test_every_cell_goes_on_after_an_exception(name, text, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("owner", "name", "number", "after"),
     [
-        (training, "evaluate", 2, False),
-        (training, "evaluate", 2, True),
+        (evaluation, "evaluate", 2, False),
+        (evaluation, "evaluate", 2, True),
         (training, "init_state", 1, True),
         (MetricsLog, "append", 5, True),
         (MetricsLog, "truncate", 1, False),
@@ -115,8 +115,8 @@ def test_a_run_goes_on_wherever_it_was_stopped(
     [
         (runner._Loop, "_loop", 1, 0),
         (TokenWindows, "batch", 8, 7),
-        (training, "evaluate", 2, 12),
-        (training, "evaluate", 4, 24),
+        (evaluation, "evaluate", 2, 12),
+        (evaluation, "evaluate", 4, 24),
         (checkpoints, "save", 3, 10),
     ],
     ids=["before the first step", "in a step", "evaluating", "evaluating the last step", "saving"],
@@ -161,7 +161,7 @@ def test_a_signal_in_an_evaluation_for_the_log_alone_leaves_it_for_later(
 ):
     experiment = tiny(text, steps=8)
     with monkeypatch.context() as patch:
-        at_call(patch, training, "evaluate", 2, lambda: signal.raise_signal(signal.SIGINT))
+        at_call(patch, evaluation, "evaluate", 2, lambda: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             lstm_jax.train(experiment, tmp_path / "stopped")
     assert list(evaluations_of(tmp_path / "stopped")) == [6]
