@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +150,14 @@ def _open_beside(path: Path, is_shared: bool) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(descriptor)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            # A file that is mounted by itself, as into a container, can only be written to.
+            if error.errno != errno.EBUSY:
+                raise
+            shutil.copyfile(temporary, path)
+            temporary.unlink()
         synchronize(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -262,7 +262,13 @@ def _as_begun(value: Any, plain: Any) -> Any:
     parts = [part for part in field_types(type(value)) if part in plain]
     inner = {part: _as_begun(getattr(value, part), plain[part]) for part in parts}
     changed: Any = value
-    return dataclasses.replace(changed, **inner, **_before(type(value), plain))
+    defaults = {field.name: field.default for field in dataclasses.fields(changed)}
+    before = {
+        name: one
+        for name, one in _before(type(value), plain).items()
+        if getattr(value, name) == defaults[name]  # another value was asked for: a difference
+    }
+    return dataclasses.replace(changed, **inner, **before)
 
 
 def _public_name(cls: type) -> str:

@@ -8,11 +8,11 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 import abc
 import dataclasses
 import decimal
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.errors import ConfigError
 from lstm_jax.types import Batch
 
 Split = Literal["train", "validation", "test"]
@@ -59,8 +59,12 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
     (('-1', '2', '10'), ('10', '2', 'none'))
     """
     names = sorted(labels)
-    is_numeric = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", name) for name in names)
-    return tuple(sorted(names, key=decimal.Decimal) if is_numeric else names)
+    try:
+        values = {name: decimal.Decimal(name) for name in names}
+    except decimal.InvalidOperation:
+        return tuple(names)
+    is_numeric = all(value.is_finite() for value in values.values())
+    return tuple(sorted(names, key=values.__getitem__) if is_numeric else names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +158,15 @@ class Data(abc.ABC):
             saved: what the run that is gone on with has saved. It keeps the rules by which it cuts
                 text and the order of its classes, which a later version may choose otherwise.
         """
+
+    def read(self, given: Any) -> Sequence[Any]:
+        """What a caller hands over, as the examples of training are without their targets.
+
+        Raises:
+            ConfigError: it is of another kind, or these data read nothing but their source.
+        """
+        del given
+        raise ConfigError(f"{type(self).__name__} reads nothing but its source")
 
     @abc.abstractmethod
     def open(self, vocabulary: Vocabulary, seed: int = 0) -> Dataset:

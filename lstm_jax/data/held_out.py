@@ -26,6 +26,10 @@ words   in all that is neither a letter, a digit nor an underscore. For prose in
 
 _START = 4
 """By how many first words a text is looked up within longer ones."""
+_TYPOGRAPHY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": " "})
+"""What typesetters put for quotation marks and dashes."""
+_EMOTICON = re.compile(r"[:;=x8][-'^o]?[()\[\]{}<>dpxo03/|*\\]+")
+"""As `:D` and `;-)`, in lower case; other pieces of punctuation alone are kept as they are."""
 _NO_PUNCTUATION = "#%&*@/\\"
 """Of what Unicode calls punctuation, that which belongs to what it stands beside."""
 _MOST_POSITIONS = 1 << 20
@@ -46,8 +50,8 @@ def words(text: str, by: Comparison = "text") -> tuple[str, ...]:
     if by == "words":
         return tuple(re.findall(r"\w+", text.casefold()))
     composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    pieces = composed.split()
-    bare = (piece.strip(_punctuation()) or _emoticon(piece) for piece in pieces)
+    pieces = composed.translate(_TYPOGRAPHY).split()
+    bare = map(_bare, pieces)
     # A text of nothing but punctuation is another one than the empty text.
     return tuple(filter(None, bare)) or tuple(pieces)
 
@@ -133,9 +137,15 @@ def _punctuation() -> str:
     return "".join(c for c in found + "`\u00b4" if c not in _NO_PUNCTUATION + "_")
 
 
-def _emoticon(piece: str) -> str:
-    """A piece that is nothing but punctuation, unless it repeats one mark: `:(`, not `...`."""
-    return piece if len(set(piece)) > 1 else ""
+def _bare(piece: str) -> str:
+    """A piece without the punctuation around it; nothing if it repeats one mark, as `...` does."""
+    if _EMOTICON.fullmatch(piece):
+        return piece
+    if not (bare := piece.strip(_punctuation())):
+        return piece if len(set(piece)) > 1 else ""
+    # A sign and a point belong to a number.
+    before = piece[: piece.index(bare)]
+    return before[-1:] + bare if bare[0].isdigit() and before[-1:] in ("-", ".") else bare
 
 
 def _position(words: tuple[str, ...]) -> float:

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from lstm_jax.errors import RunDirectoryError
 
@@ -12,43 +13,48 @@ CONFIG = "config.json"
 VOCABULARY = "vocabulary.json"
 
 
-def digests(workdir: Path, may_grow: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of each file that the meaning of a checkpoint depends on, by its name.
+def digests(workdir: Path, may_grow: Collection[str]) -> dict[str, Any]:
+    """What a checkpoint notes of each file that its meaning depends on, by the file's name.
+
+    That is its SHA-256, and which fields of the config do not count for it.
 
     Args:
         workdir: the run directory.
-        may_grow: the fields of the config, dotted, that may become larger. They do not count.
+        may_grow: the fields of the config, dotted, that may become larger.
     """
-    return {name: _digest(workdir / name, may_grow) for name in (CONFIG, VOCABULARY)}
+    noted = {CONFIG: sorted(may_grow), VOCABULARY: []}
+    return {
+        name: {"sha256": _digest(workdir / name, without), "without": without}
+        for name, without in noted.items()
+    }
 
 
-def verify(workdir: Path, saved: Mapping[str, str], may_grow: Collection[str], step: int) -> None:
+def verify(workdir: Path, saved: Mapping[str, Any], step: int) -> None:
     """Compares the files of a run with what a checkpoint of it has noted.
 
     Args:
         workdir: the run directory.
         saved: what `digests` said when the checkpoint was saved; checkpoints of the first format
             hold none.
-        may_grow: as in `digests`.
         step: of the checkpoint.
 
     Raises:
         RunDirectoryError: a file was changed since, or cannot be read.
     """
-    for name, digest in saved.items():
-        if _digest(workdir / name, may_grow) != digest:
+    for name, noted in saved.items():
+        if _digest(workdir / name, noted["without"]) != noted["sha256"]:
             raise RunDirectoryError(
                 f"{workdir / name} was changed since the checkpoint of step {step} was saved: put "
                 "back the old one"
             )
 
 
-def _digest(path: Path, may_grow: Collection[str]) -> str:
+def _digest(path: Path, without: Collection[str]) -> str:
     try:
         content = path.read_bytes()
         if path.name == CONFIG:
             settled = json.loads(content)
-            for name in may_grow:
+            for name in without:
                 *way, last = name.split(".")
                 functools.reduce(dict.__getitem__, way, settled).pop(last, None)
             content = json.dumps(settled, sort_keys=True).encode()

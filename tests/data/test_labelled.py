@@ -39,16 +39,18 @@ def opened(source: LabelledDocuments = SOURCE, seed: int = 0, **options: Any) ->
 
 def pairs(data: PaddedTexts, batches: Any) -> list[tuple[str, str]]:
     """The texts and labels of batches, each of which is checked."""
-    found = []
+    found, places = [], []
     for batch in batches:
         length, rows = batch.inputs.shape
-        assert [array.shape for array in batch[1:]] == [(rows,)] * 3
-        assert [array.dtype.name for array in batch] == ["int32", "int32", "int32", "float32"]
+        assert [array.shape for array in batch[1:]] == [(rows,)] * 4
+        assert [a.dtype.name for a in batch] == ["int32", "int32", "int32", "float32", "int32"]
         # Texts first, then what fills the batch up: start tokens of class 0.
         count = int(batch.mask.sum())
         assert batch.mask.tolist() == [1] * count + [0] * (rows - count)
         assert batch.lengths[count:].tolist() == [1] * (rows - count)
         assert batch.labels[count:].tolist() == [0] * (rows - count)
+        assert batch.place[count:].tolist() == [-1] * (rows - count)
+        places += batch.place[:count].tolist()
         padding = np.arange(length)[:, None] >= batch.lengths
         assert set(batch.inputs[padding]) <= {data.vocabulary.start}
         assert np.all(batch.inputs[0] == data.vocabulary.start)
@@ -56,6 +58,8 @@ def pairs(data: PaddedTexts, batches: Any) -> list[tuple[str, str]]:
             text = data.vocabulary.decode(column[1:size])
             found.append((text, data.vocabulary.classes[label]))
         del found[len(found) - (rows - count) :]
+    # A place is that of the example in its split: no two are alike in a pass.
+    assert len(set(places)) == len(places) or len(found) > len(set(found))
     return found
 
 
@@ -179,6 +183,21 @@ def test_an_evaluation_has_every_example_once_whatever_the_batch(batch_size):
     assert len(batches[:2]) == min(2, len(batches))
     with pytest.raises(IndexError):
         batches[len(batches)]
+
+
+def test_an_example_has_its_place_and_columns_can_be_taken():
+    data = opened(batch_size=7)
+    for batch in data.evaluation("validation"):
+        for column, place in enumerate(batch.place):
+            if place >= 0:
+                text, label = VALIDATION[place]
+                read = batch.inputs[1 : batch.lengths[column], column]
+                assert data.vocabulary.decode(read) == text
+                assert data.vocabulary.classes[batch.labels[column]] == label
+        some = batch.take(np.array([2, 0]))
+        assert some.inputs.shape == (batch.inputs.shape[0], 2)
+        for one, whole in zip(some, batch, strict=True):
+            np.testing.assert_array_equal(one[..., 0], whole[..., 2])
 
 
 # ---- vocabulary and digest ----------------------------------------------------------------------

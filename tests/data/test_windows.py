@@ -63,8 +63,20 @@ def test_types_and_axes():
         ((4, 2), np.int32),
         ((4, 2), np.float32),
         ((), np.bool_),
+        ((2,), np.int32),
     ]
     assert batch.mask.min() == 1
+    assert batch.place.tolist() == [0, 1]
+    taken = batch.take(np.array([1]))
+    assert [array.shape for array in taken] == [(4, 1)] * 3 + [(), (1,)]
+    np.testing.assert_array_equal(taken.inputs[:, 0], batch.inputs[:, 1])
+
+
+def test_columns_that_only_fill_up_have_no_place():
+    data = opened("a" * 69, evaluation_window=5)
+    (batch,) = data.evaluation("train", 60)
+    assert batch.place.tolist() == [*range(35), *[-1] * 25]
+    assert np.all((batch.mask.sum(axis=0) > 0) == (batch.place >= 0))
     assert isinstance(batch.inputs, np.ndarray)
 
 
@@ -284,7 +296,7 @@ def test_the_share_of_unknown_tokens_is_said(options, shares, warned):
     config = TextWindows(source, batch_size=1, window=2, **options)
     data = config.open(config.build_vocabulary())
     facts = [data.facts(split) for split in ("train", "validation")]
-    assert facts == [{"unknown_share": share} for share in shares or ()] or facts == [{}, {}]
+    assert facts == ([{}, {}] if shares is None else [{"unknown_share": one} for one in shares])
     assert ("40.00% unknown" in data.describe("validation")) == (shares is not None)
     warnings = warn_of_unknown(data)
     assert [line.startswith("warning: ") and "40.00%" in line for line in warnings] == [

@@ -53,3 +53,30 @@ def test_a_manifest_that_is_damaged_is_still_an_error_of_the_checkpoint(copied):
         path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
     with pytest.raises(CheckpointError, match="differs from its digest"):
         lstm_jax.load(copied)
+
+
+def test_the_next_best_is_loaded_where_a_manifest_is_damaged(copied):
+    best = lstm_jax.load(copied).step
+    path = copied / "checkpoints" / str(best) / "manifest.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    assert lstm_jax.load(copied).step != best
+
+
+def test_what_is_changed_while_a_run_goes_on_is_found(reviews, tmp_path, monkeypatch):
+    """A checkpoint notes what the run was begun with, not what stands there when it is saved."""
+    save = checkpoints.save
+
+    def changing(directory, step, *rest):
+        path = directory.parent / "config.json"
+        path.write_text(path.read_text().replace('"clip_norm": 1.0', '"clip_norm": 9.0'))
+        return save(directory, step, *rest)
+
+    monkeypatch.setattr(checkpoints, "save", changing)
+    with pytest.raises(RunDirectoryError, match=r"config.json was changed since"):
+        lstm_jax.train(tiny_classifier(reviews, epochs=1), tmp_path)
+
+
+def test_a_later_version_may_let_other_fields_grow(copied, monkeypatch):
+    """A checkpoint notes which fields did not count when it was saved."""
+    monkeypatch.setattr(lstm_jax.Experiment, "MAY_GROW", ("steps",))
+    lstm_jax.load(copied)
