@@ -4,8 +4,11 @@ import os
 import signal
 from pathlib import Path
 
+from tests.compiled import ENVIRONMENT
+
 # Set before JAX is imported. The caller may ask for another platform.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.update(ENVIRONMENT)
 
 import jax
 import jaxtyping

@@ -1,28 +1,14 @@
 """The training program as a process of its own, to be killed."""
 
-import atexit
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_COMPILED = tempfile.mkdtemp(prefix="lstm_jax_compiled_")
-atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
-COMPILED_ONCE = {
-    "JAX_COMPILATION_CACHE_DIR": _COMPILED,
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
-"""The environment of processes that compile each program once between them.
-
-Not for the process of the tests: JAX warns of an entry that another is just writing.
-"""
 PATIENCE = 120.0
 """Seconds after which a process that does not do what a test waits for has failed it."""
 
@@ -45,7 +31,7 @@ class Training:
         self.process = subprocess.Popen(
             [*command, f"--config={config}", f"--workdir={workdir}"],
             cwd=ROOT,
-            env=os.environ | COMPILED_ONCE | {"JAX_PLATFORMS": "cpu"},
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

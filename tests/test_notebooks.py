@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.processes import COMPILED_ONCE, ROOT
+from tests.processes import ROOT
 
 each_notebook = pytest.mark.parametrize(
     "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
@@ -16,8 +16,6 @@ each_notebook = pytest.mark.parametrize(
 @each_notebook
 def test_runs_and_runs_again(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel is to import this checkout
-    for name, value in COMPILED_ONCE.items():
-        monkeypatch.setenv(name, value)
     for _ in range(2):
         notebook = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": str(tmp_path)}}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.processes import COMPILED_ONCE, ROOT
+from tests.processes import ROOT
 
 PATIENCE = 600.0
 """Seconds after which a sweep that does not do what a test waits for has failed it."""
@@ -51,7 +51,7 @@ class Sweeping:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "experiments.sweep", *flags],
                 cwd=ROOT,
-                env=os.environ | COMPILED_ONCE | {"JAX_PLATFORMS": "cpu"} | environment,
+                env=os.environ | {"JAX_PLATFORMS": "cpu"} | environment,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
