@@ -19,6 +19,10 @@ class ArgumentError(UserError):
     """A function was given an array of another dtype or other axes, or a number out of range."""
 
 
+class MissingCapabilityError(ConfigError, AttributeError):
+    """The task of a run cannot do what was asked for."""
+
+
 class DataError(UserError):
     """A data file or data set is missing, empty or malformed."""
 

@@ -4,11 +4,9 @@ import dataclasses
 from typing import ClassVar
 
 from lstm_jax.data.base import Data
-from lstm_jax.data.windows import TextWindows
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.tasks.base import Task
-from lstm_jax.tasks.language_modeling import LanguageModeling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +20,10 @@ class Experiment:
     MAY_GROW: ClassVar[tuple[str, ...]] = ("epochs", "steps", "patience")
     """Fields that may be larger when a run is resumed."""
 
-    task: Task = dataclasses.field(default_factory=LanguageModeling)
-    data: Data = dataclasses.field(default_factory=TextWindows)
+    task: Task
+    """The model, its loss and its metrics."""
+    data: Data
+    """What it learns from."""
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     epochs: int | float | None = None
     """How long to train, in passes over the training split ..."""
@@ -85,7 +85,10 @@ class Experiment:
 class Timetable:
     """At which steps of a run what is due, as a pure function of the step: the steps done so far.
 
-    >>> experiment = Experiment(epochs=2, log_every=30, steps_per_dispatch=8)
+    >>> from lstm_jax.data import TextWindows
+    >>> from lstm_jax.tasks import LanguageModeling
+    >>> lengths = {"epochs": 2, "log_every": 30, "steps_per_dispatch": 8}
+    >>> experiment = Experiment(LanguageModeling(), TextWindows(), **lengths)
     >>> due = experiment.timetable(steps_per_epoch=100)
     >>> due.total, due.evaluation(100), due.log(60), due.dispatch(0), due.dispatch(24)
     (200, True, True, 8, 1)

@@ -1,10 +1,9 @@
 """A run that was trained: its metrics, its model, and what the model can do."""
 
 import functools
-import io
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,15 @@ import numpy as np
 
 from lstm_jax.config.tree import override
 from lstm_jax.data.base import SPLITS, Split
-from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.text.vocabulary import Vocabulary
-from lstm_jax.errors import CheckpointError, ConfigError
+from lstm_jax.errors import CheckpointError, ConfigError, MissingCapabilityError
 from lstm_jax.experiment import Experiment
 from lstm_jax.files import expand_user
-from lstm_jax.inference.explanation import Explanation, explain
-from lstm_jax.inference.prediction import Predictions, predict
 from lstm_jax.modules import Graph, merge, structure
-from lstm_jax.reporting.reporter import progress_bar, say
+from lstm_jax.reporting.reporter import progress_bar
 from lstm_jax.storage import checkpoints, digests, run_directory
 from lstm_jax.tasks.base import Score
+from lstm_jax.tasks.capabilities import Use, bind, capabilities
 from lstm_jax.tasks.evaluation import evaluate, make_eval_step
 from lstm_jax.types import Params
 
@@ -33,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 class Run:
     """A trained model with its experiment. Made by `load` and by `lstm_jax.train`.
+
+    What its task can do with it are methods of the run as well: `run.predict`, `run.generate`; the
+    documentation is that of the task, and `dir(run)` has their names.
 
     Attributes:
         workdir: the run directory.
@@ -116,76 +116,26 @@ class Run:
         metrics |= dataset.facts(split)
         return metrics | task.details(*found, self.vocabulary)
 
-    def predict(self, texts: Iterable[str], *, batch_size: int = 64) -> Predictions:
-        """What a classifier says of texts, any number of them: labels and probabilities.
-
-            run.predict(["a great film", "not my kind of film"]).labels
-            run.predict(open("texts.txt"))
-
-        A text is read as in training: `data.max_length` cuts it, and an empty one is a text of no
-        words.
-
-        Args:
-            texts: the texts, in any iterable that has an order. A file that is open for reading
-                gives one for each line, without the line's end.
-            batch_size: how many are computed side by side; the result does not depend on it.
+    def __getattr__(self, name: str) -> Any:
+        """What the task can do with the run: `predict`, `explain`, `generate`, ...
 
         Raises:
-            ConfigError: the run is not of a classifier, or `batch_size` is below 1.
+            MissingCapabilityError: it cannot do that; names what it can.
         """
-        data = self._labelled_texts()
-        texts = _as_list(texts)
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-        sequences, dropped = data.encode_all(texts, self.vocabulary)
-        if dropped:
-            say(dropped)
-        classes, fill = self.vocabulary.classes, self.vocabulary.start
-        options = {"batch_size": batch_size, "shapes": data.groups, "fill": fill}
-        return predict(self.model, classes, sequences, **options)
-
-    def generate(self, prompt: str = "", **options: Any) -> str:
-        """Continues a text: see the `generate` of the run's task for the options.
-
-        Raises:
-            ConfigError: the task cannot generate, or an option is outside its range.
-        """
+        if name.startswith("_"):  # how Python and notebooks ask what an object is
+            raise AttributeError(name)
         task = self.experiment.task
-        generate = getattr(task, "generate", None)
-        if generate is None:
-            raise ConfigError(f"{type(task).__name__} is not a task that generates text")
-        return generate(self.model, self.vocabulary, prompt, **options)
+        found = capabilities(task)
+        if name not in found:
+            known = ", ".join(found) or "nothing more"
+            raise MissingCapabilityError(
+                f"{type(task).__name__} has no {name!r}; a run of it can {known}"
+            )
+        use = functools.partial(Use, vocabulary=self.vocabulary, data=self.experiment.data)
+        return bind(found[name], lambda: use(self.model))
 
-    def explain(
-        self, text: str, label: str | None = None, *, tolerance: float = 0.01
-    ) -> Explanation:
-        """What each word of a text contributes to its classification; shown in colours.
-
-        By integrated gradients, which add up to what the text changes in the logit, and by leaving
-        each word out. Words that `data.max_length` cuts off contribute nothing.
-
-        Args:
-            text: the text.
-            label: the class to explain; by default the likeliest one.
-            tolerance: how far the integrated gradients may be from adding up to the change of the
-                logit, relative to it or, if that is larger, to 1.
-
-        Raises:
-            ConfigError: the run is not of a classifier, it has no such class, or the tolerance is
-                not positive.
-        """
-        data = self._labelled_texts()
-        if not isinstance(text, str):
-            raise ConfigError(f"a text must be a string, not {type(text).__name__}")
-        return explain(self.model, self.vocabulary, data, text, label, tolerance)
-
-    def _labelled_texts(self) -> LabelledTexts:
-        """The config of the data of a classifier."""
-        data = self.experiment.data
-        if not isinstance(data, LabelledTexts):
-            task = type(self.experiment.task).__name__
-            raise ConfigError(f"{task} is not a task that classifies texts")
-        return data
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *capabilities(self.experiment.task)})
 
 
 def load(workdir: str | Path, step: int | str | None = None, trust: Collection[str] = ()) -> Run:
@@ -223,8 +173,6 @@ def open_run(workdir: Path, experiment: Experiment, step: int | str | None = Non
     else:
         choice = ", ".join(map(str, kept))
         raise CheckpointError(f"{directory} has no checkpoint of step {step}; it has {choice}")
-    noted = checkpoints.read_manifest(directory, candidates[0])["metadata"].get("files", {})
-    digests.verify(workdir, noted, experiment.MAY_GROW, candidates[0])
     # Of a fresh model only the structure and the shapes are needed.
     build = functools.partial(experiment.task.build, vocabulary=vocabulary)
     graph, template = structure(build)
@@ -237,31 +185,17 @@ def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[
     *preferred, last = candidates
     for step in preferred:
         try:
-            return step, checkpoints.restore(directory, step, template, part=".params")
+            return step, _restore_one(directory, step, template)
         except CheckpointError as error:
             _log.warning("%s; using the next best", error)
-    return last, checkpoints.restore(directory, last, template, part=".params")
+    return last, _restore_one(directory, last, template)
 
 
-def _as_list(texts: Any) -> list[str]:
-    """Texts that are gone through more than once.
-
-    Raises:
-        ConfigError: they are something else, or have no order.
-    """
-    if isinstance(texts, str):
-        raise ConfigError("predict takes a list of texts, not one text: predict([text])")
-    # Of a mapping or a table, going through it gives the names of the columns.
-    is_table = isinstance(texts, Mapping) or getattr(texts, "ndim", 1) != 1
-    if is_table or isinstance(texts, set | frozenset) or not isinstance(texts, Iterable):
-        hint = "a column of it, for example" if is_table else "in an order"
-        raise ConfigError(f"predict takes a list of texts, not a {type(texts).__name__}: {hint}")
-    if isinstance(texts, io.TextIOBase):
-        texts = (line.removesuffix("\n") for line in texts)
-    listed = list(texts)
-    if wrong := [text for text in listed if not isinstance(text, str)]:
-        raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")
-    return listed
+def _restore_one(directory: Path, step: int, template: Params) -> Params:
+    """The parameters of a step, once the files that give them a meaning are those of before."""
+    metadata = checkpoints.read_manifest(directory, step)["metadata"]
+    digests.verify(directory.parent, metadata.get("files", {}), step)
+    return checkpoints.restore(directory, step, template, part=".params")
 
 
 def _ranked(kept: list[int], metrics: dict[str, dict[str, np.ndarray]], score: Score) -> list[int]:

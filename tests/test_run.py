@@ -1,6 +1,8 @@
 """What can be done with a run that was trained."""
 
+import copy
 import functools
+import inspect
 import os
 import subprocess
 import sys
@@ -131,11 +133,21 @@ def test_text_is_generated(workdir):
         run.generate(length=-1)
 
 
-def test_a_task_that_cannot_generate_says_so(workdir, monkeypatch):
-    run = lstm_jax.load(workdir)
-    monkeypatch.delattr(type(run.experiment.task), "generate")
-    with pytest.raises(ConfigError, match="LanguageModeling is not a task that generates text"):
-        run.generate("boats")
+def test_a_run_can_what_its_task_can_and_says_so(workdir, classifier):
+    run, other = lstm_jax.load(workdir), lstm_jax.load(classifier)
+    assert {"generate"} == {*dir(run)} & {"generate", "predict", "explain"}
+    assert {"explain", "predict"} == {*dir(other)} & {"generate", "predict", "explain"}
+    # Signatures and documentation are those of the task, without what the run gives by itself.
+    assert list(inspect.signature(run.generate).parameters)[:2] == ["prompt", "length"]
+    assert list(inspect.signature(other.predict).parameters) == ["texts", "batch_size"]
+    assert "What a classifier says of texts" in str(inspect.getdoc(other.predict))
+    for wrong, name, can in ((run, "predict", "generate"), (other, "generate", "explain, predict")):
+        with pytest.raises(ConfigError) as caught:
+            getattr(wrong, name)("boats")
+        task = type(wrong.experiment.task).__name__
+        assert str(caught.value) == f"{task} has no {name!r}; a run of it can {can}"
+        assert not hasattr(wrong, name)
+    assert copy.copy(run).step == run.step
 
 
 def test_wrong_loads_are_refused(workdir, tmp_path):

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from lstm_jax.data.base import (
     describe_left_out,
 )
 from lstm_jax.data.padded import LabelledBatch, PaddedBatches, Sequences
+from lstm_jax.data.text.given import as_texts
 from lstm_jax.data.text.reviews import MovieReviews
 from lstm_jax.data.text.tokenization import Tokens
 from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
@@ -84,6 +85,10 @@ class LabelledTexts(Data):
             )
         check_unit(self.tokens, given)
         return dataclasses.replace(given, classes=classes)
+
+    def read(self, given: Any) -> list[str]:
+        """Texts, in any iterable that has an order, or the lines of an open file."""
+        return as_texts(given)
 
     def encode(self, text: str, vocabulary: Vocabulary) -> np.ndarray:
         """The sequence that stands for a text, int32 [length]: the start token, then its tokens."""

@@ -26,7 +26,7 @@ class WindowBatch(NamedTuple):
     start: np.bool_
     """Whether the carry starts afresh; otherwise it goes on from the batch before."""
     place: np.ndarray
-    """int32 [batch]: the number of each column."""
+    """int32 [batch]: the number of each column, -1 where it only fills up."""
 
     def take(self, columns: np.ndarray) -> "WindowBatch":
         """The batch of some of the columns."""
@@ -242,7 +242,8 @@ class _Columns:
         if end < begin + window:
             after = ((0, begin + window - end), (0, 0))
             inputs, targets, mask = (np.pad(array, after) for array in (inputs, targets, mask))
-        place = np.arange(inputs.shape[1], dtype=np.int32)
+        number = np.arange(inputs.shape[1], dtype=np.int32)
+        place = np.where(self.first < self.count, number, np.int32(-1))
         return WindowBatch(inputs, targets, mask, np.bool_(index == 0), place)
 
 

@@ -112,6 +112,29 @@ class Explanation:
         return "".join(parts)
 
 
+def explain_text(
+    task: Any, use: Any, text: str, label: str | None = None, *, tolerance: float = 0.01
+) -> Explanation:
+    """What each word of a text contributes to its classification; shown in colours.
+
+    By integrated gradients, which add up to what the text changes in the logit, and by leaving each
+    word out. Words that `data.max_length` cuts off contribute nothing.
+
+    Args:
+        task: the classifier's.
+        use: a trained model; a run gives it by itself.
+        text: the text.
+        label: the class to explain; by default the likeliest one.
+        tolerance: how far the integrated gradients may be from adding up to the change of the
+            logit, relative to it or, if that is larger, to 1.
+
+    Raises:
+        ConfigError: there is no text or no such class, or the tolerance is not positive.
+    """
+    del task
+    return explain(use.model, use.vocabulary, use.data, text, label, tolerance)
+
+
 def explain(
     model: Any,
     vocabulary: Vocabulary,
@@ -120,13 +143,15 @@ def explain(
     label: str | None,
     tolerance: float,
 ) -> Explanation:
-    """What each word of a text contributes to its classification; see `Run.explain`.
+    """What each word of a text contributes to its classification; see `explain_text`.
 
     Source: Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks" (equation 1).
 
     Raises:
-        ConfigError: there is no such class, or the tolerance is not positive.
+        ConfigError: there is no text or no such class, or the tolerance is not positive.
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"a text must be a string, not {type(text).__name__}")
     classes, start = vocabulary.classes, vocabulary.start
     if label is not None and label not in classes:
         raise ConfigError(f"label: no class {label!r}{suggestion(label, classes)}")

@@ -1,7 +1,7 @@
 """What a trained classifier says of texts."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 import jax
@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 
 from lstm_jax.data import groups
 from lstm_jax.data.padded import pad
+from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Graph, merge, split
-from lstm_jax.reporting.reporter import progress_bar
+from lstm_jax.reporting.reporter import progress_bar, say
 from lstm_jax.types import Array, Params
 
 _TOKENS_A_SHAPE = 50_000
@@ -64,6 +65,37 @@ class Predictions(Sequence[Prediction]):
 
     def __repr__(self) -> str:
         return f"Predictions({list(self)!r})" if len(self) <= 10 else f"<{len(self)} predictions>"
+
+
+def predict_texts(
+    task: Any, use: Any, texts: Iterable[str], *, batch_size: int = 64
+) -> Predictions:
+    """What a classifier says of texts, any number of them: labels and probabilities.
+
+        run.predict(["a great film", "not my kind of film"]).labels
+        run.predict(open("texts.txt"))
+
+    A text is read as in training: `data.max_length` cuts it, and an empty one is a text of no
+    words.
+
+    Args:
+        task: the classifier's.
+        use: a trained model; a run gives it by itself.
+        texts: the texts, in any iterable that has an order, or an open file of lines.
+        batch_size: how many are computed side by side; the result does not depend on it.
+
+    Raises:
+        ConfigError: there is something else than texts, or `batch_size` is below 1.
+    """
+    del task
+    listed = use.data.read(texts)
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    sequences, dropped = use.data.encode_all(listed, use.vocabulary)
+    if dropped:
+        say(dropped)
+    options = {"batch_size": batch_size, "shapes": use.data.groups, "fill": use.vocabulary.start}
+    return predict(use.model, use.vocabulary.classes, sequences, **options)
 
 
 def predict(

@@ -10,6 +10,7 @@ import operator
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Float
@@ -56,16 +57,16 @@ class Output(NamedTuple):
 def minimized(terms: dict[str, Term]) -> Float[Array, ""]:
     """The scalar that an optimizer step lowers.
 
-    >>> import jax.numpy as jnp
     >>> float(minimized({"a": Term(jnp.array(6.0), 3), "b": Term(jnp.array(1.0), 2, weight=0.5)}))
     2.25
     """
-    parts = [
-        # A weight of 1 is no operation.
-        (term.total if term.weight == 1 else term.weight * term.total) / term.count
-        for term in terms.values()
-    ]
-    return functools.reduce(operator.add, parts)
+
+    def part(term: Term) -> Array:
+        # A weight of 1 is no operation. Where nothing counts, the term is 0 and not NaN.
+        total = term.total if term.weight == 1 else term.weight * term.total
+        return total / jnp.where(term.count == 0, 1, term.count).astype(total.dtype)
+
+    return functools.reduce(operator.add, map(part, terms.values()))
 
 
 class Score(NamedTuple):

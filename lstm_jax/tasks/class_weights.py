@@ -2,13 +2,27 @@
 
 from collections.abc import Mapping
 
-from lstm_jax.config.values import suggestion
+from lstm_jax.config.values import freeze, suggestion
 from lstm_jax.errors import ConfigError
 
+Weights = tuple[float, ...] | Mapping[str, float] | None
+"""In the order of the classes, by their names, or all alike."""
 
-def in_order_of(
-    classes: tuple[str, ...], weights: tuple[float, ...] | Mapping[str, float] | None
-) -> tuple[float, ...] | None:
+
+def checked(weights: Weights) -> Weights:
+    """Weights that can be a part of a config.
+
+    Raises:
+        ConfigError: one is not positive.
+    """
+    frozen = freeze(weights)
+    values = frozen.values() if isinstance(frozen, Mapping) else frozen or ()
+    if not all(0 < value < 1e9 for value in values):
+        raise ConfigError(f"class_weights must be positive, not {frozen}")
+    return frozen
+
+
+def in_order_of(classes: tuple[str, ...], weights: Weights) -> tuple[float, ...] | None:
     """The weights of classes in the order of their ids.
 
     >>> in_order_of(("neg", "pos"), {"pos": 2.0, "neg": 1.0})

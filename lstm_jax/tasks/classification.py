@@ -1,7 +1,6 @@
 """Classification of a text into one of several classes."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -10,12 +9,13 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.cells import LSTM, Cell
-from lstm_jax.config.values import freeze
 from lstm_jax.data.padded import LabelledBatch
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.adversarial import Perturbation
 from lstm_jax.functional.losses import cross_entropy, smoothed
+from lstm_jax.inference.explanation import explain_text
+from lstm_jax.inference.prediction import predict_texts
 from lstm_jax.metrics import classification as scores
 from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import (
@@ -29,7 +29,8 @@ from lstm_jax.modules import (
     recurrent_layers,
 )
 from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
-from lstm_jax.tasks.class_weights import in_order_of
+from lstm_jax.tasks.capabilities import capability
+from lstm_jax.tasks.class_weights import Weights, checked, in_order_of
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -73,7 +74,7 @@ class Classification(Task):
     """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
     label_smoothing: float = 0.0
     """The share of the target that is spread evenly over all classes (Szegedy et al. 2016)."""
-    class_weights: tuple[float, ...] | Mapping[str, float] | None = None
+    class_weights: Weights = None
     """What the cost of an example of each class is multiplied by; equal if not given. In the order
     of the classes, or by their names: `{"neg": 1.0, "pos": 2.0}`."""
     perturbation: Perturbation | None = None
@@ -89,11 +90,7 @@ class Classification(Task):
             raise ConfigError("embedding and head must be at least 1")
         check_rates(self, "dropout", "embedding_dropout", "word_dropout", "weight_drop")
         check_rates(self, "label_smoothing")
-        weights = freeze(self.class_weights)
-        object.__setattr__(self, "class_weights", weights)
-        values = weights.values() if isinstance(weights, Mapping) else weights or ()
-        if not all(0 < value < 1e9 for value in values):
-            raise ConfigError(f"class_weights must be positive, not {weights}")
+        object.__setattr__(self, "class_weights", checked(self.class_weights))
         if not 0 <= self.language_modeling < float("inf"):
             raise ConfigError(f"language_modeling must not be negative: {self.language_modeling}")
         if self.cutoffs and not self.language_modeling:
@@ -177,8 +174,7 @@ class Classification(Task):
             terms["perturbation"] = term(costs, self.perturbation.weight)
         if self.language_modeling:
             cost = model.next_token(tokens, outputs, lengths, mask)
-            count = jnp.maximum(cost.count, 1)
-            terms["next_tokens"] = Term(cost.total, count, self.language_modeling)
+            terms["next_tokens"] = Term(cost.total, cost.count, self.language_modeling)
             metrics["nats_per_token"] = cost
         return Output(terms, carry, metrics)
 
@@ -201,3 +197,6 @@ class Classification(Task):
             "classes": list(vocabulary.classes),
             "confusion_matrix": sums["confusion"].total.astype(int).tolist(),
         }
+
+    predict = capability(predict_texts)
+    explain = capability(explain_text)

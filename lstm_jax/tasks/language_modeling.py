@@ -24,6 +24,7 @@ from lstm_jax.modules import (
     recurrent_layers,
 )
 from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
+from lstm_jax.tasks.capabilities import Use, capability
 from lstm_jax.types import Batch, Carry, Key
 
 
@@ -123,10 +124,10 @@ class LanguageModeling(Task):
             summary[name[vocabulary.unit]] = bits_per_character(nats)
         return summary | {"tokens": int(mean.count)}
 
+    @capability
     def generate(
         self,
-        model: LanguageModel,
-        vocabulary: Vocabulary,
+        use: Use,
         prompt: str = "",
         *,
         length: int = 100,
@@ -137,8 +138,7 @@ class LanguageModeling(Task):
         """Continues a text with tokens drawn from the model.
 
         Args:
-            model: a trained model.
-            vocabulary: that of its run.
+            use: a trained model; a run gives it by itself.
             prompt: the text to be continued; its unknown words are read as `<unk>`.
             length: the number of tokens to draw.
             temperature: divides the logits; below 1 likely tokens become likelier, 0 always takes
@@ -153,10 +153,10 @@ class LanguageModeling(Task):
             ConfigError: a number is outside its range.
         """
         # The text is read after the token that stands before every text, as in training.
-        ids = [vocabulary.start, *vocabulary.encode(prompt).tolist()]
-        carry = self.initial_carry(model, 1)
-        drawn = sample(model, carry, ids, length, temperature, top_k, seed)
-        return vocabulary.decode([*ids[1:], *drawn])
+        ids = [use.vocabulary.start, *use.vocabulary.encode(prompt).tolist()]
+        carry = self.initial_carry(use.model, 1)
+        drawn = sample(use.model, carry, ids, length, temperature, top_k, seed)
+        return use.vocabulary.decode([*ids[1:], *drawn])
 
     @property
     def _cells(self) -> tuple[Cell, ...]:

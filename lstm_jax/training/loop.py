@@ -69,6 +69,8 @@ class _Loop:
         """Restores, opens what must be closed, and goes through the loop."""
         # Nothing was wrong with the experiment: from here on the directory takes no other.
         self.directory.save_vocabulary(self.vocabulary)
+        # Now, for what somebody writes there while the run goes on is not what it was trained by.
+        self.files = self.directory.digests()
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
         if restored:
             self.directory.compare_data(restored.metadata["data"], self.digest)
@@ -132,7 +134,7 @@ class _Loop:
             check_state(self.state)
             self.log.sync()
             metadata = {"metrics_size": self.log.size, "data": self.digest, "backend": self.backend}
-            metadata["files"] = self.directory.digests()
+            metadata["files"] = self.files
             checkpoints.save(path, self.step, self.state, metadata)
             self.is_saved = True
         # Saved before, too: a kill may have come between. Later steps are damaged ones.

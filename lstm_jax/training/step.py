@@ -107,7 +107,8 @@ def prepare(
         )
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
     notes = [dataset.describe("train"), dataset.describe("validation")]
-    notes += warn_of_unknown(dataset) if not task.reads_unknown else []
+    if not task.reads_unknown and origin is None and saved is None:
+        notes += warn_of_unknown(dataset)
     if used:
         notes.append("backend: " + backend.describe(used))
     if origin is not None and origin.params is not None:

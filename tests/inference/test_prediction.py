@@ -1,7 +1,9 @@
 """What a classifier says of texts."""
 
+import functools
 import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -10,6 +12,8 @@ import pytest
 import lstm_jax
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference import prediction
+from lstm_jax.inference.prediction import predict_texts
+from lstm_jax.tasks import Use
 
 TEXTS = [" ".join(["film"] * (i * 13 % 37)) + (" dull" if i % 2 else " great") for i in range(41)]
 
@@ -17,6 +21,12 @@ TEXTS = [" ".join(["film"] * (i * 13 % 37)) + (" dull" if i % 2 else " great") f
 @pytest.fixture(scope="module")
 def run(classifier: Path) -> lstm_jax.Run:
     return lstm_jax.load(classifier)
+
+
+def unchecked(run: lstm_jax.Run) -> Any:
+    """`run.predict` without the tests' own checks of types."""
+    use = Use(run.model, run.vocabulary, run.experiment.data)
+    return functools.partial(inspect.unwrap(predict_texts), run.experiment.task, use)
 
 
 def test_predictions_agree_with_the_evaluation(run: lstm_jax.Run) -> None:
@@ -55,18 +65,18 @@ def test_texts_that_can_be_gone_through_once_are_predicted(
 
 
 def test_what_is_no_list_of_texts_is_refused(run: lstm_jax.Run) -> None:
-    table = "predict takes a list of texts, not a {}: a column of it, for example"
+    table = "a list of texts is needed, not a {}: a column of it, for example"
     for given, message in [
-        ("great", "predict takes a list of texts, not one text: predict([text])"),
+        ("great", "a list of texts is needed, not one text: [text]"),
         ({"text": "great"}, table.format("dict")),
         (pandas.DataFrame({"text": ["great"]}), table.format("DataFrame")),
         (np.array([["great"]]), table.format("ndarray")),
-        ({"great", "dull"}, "predict takes a list of texts, not a set: in an order"),
-        (7, "predict takes a list of texts, not a int: in an order"),
+        ({"great", "dull"}, "a list of texts is needed, not a set: in an order"),
+        (7, "a list of texts is needed, not a int: in an order"),
         (iter(["great", b"dull"]), "a text must be a string, not bytes"),
     ]:
         with pytest.raises(ConfigError) as caught:
-            inspect.unwrap(lstm_jax.Run.predict)(run, given)
+            unchecked(run)(given)
         assert str(caught.value) == message
 
 
@@ -127,10 +137,10 @@ def test_what_is_cut_off_is_told(run: lstm_jax.Run, capfd: pytest.CaptureFixture
 
 
 def test_mistakes(run: lstm_jax.Run, text: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a list of texts, not one text"):
+    with pytest.raises(ConfigError, match="a list of texts is needed, not one text"):
         run.predict("great")
     with pytest.raises(ConfigError, match="a text must be a string, not bytes"):
         # Unwrapped: the tests' own type checks look at one element of a list, picked at random.
-        inspect.unwrap(lstm_jax.Run.predict)(run, ["great", b"dull"])
+        unchecked(run)(["great", b"dull"])
     with pytest.raises(ConfigError, match="batch_size must be at least 1"):
         run.predict(["great"], batch_size=0)

@@ -133,6 +133,6 @@ def test_mistakes(mistake, classifier, trained, tmp_path: Path) -> None:
     assert "none.txt" in mistake("predict", f"--workdir={classifier}", missing)
     (tmp_path / "a.txt").write_text("a\n")
     language_model = mistake("predict", f"--workdir={trained}", f"--input={tmp_path / 'a.txt'}")
-    assert language_model == "LanguageModeling is not a task that classifies texts"
+    assert language_model == "LanguageModeling has no 'predict'; a run of it can generate"
     changed = mistake("predict", f"--workdir={classifier}", "--config.task.dropout=0")
     assert changed == "--config.task.dropout: a trained model cannot be changed"

@@ -5,14 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax.data import TextWindows
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import merge
+from lstm_jax.tasks import Use
 from tests.tasks.test_language_modeling import TASK, VOCABULARY, first, read
 
 
 def generate(prompt: str = "what is", **changes: Any) -> str:
     graph, params = first(TASK)
-    return TASK.generate(merge(graph, params), VOCABULARY, prompt, **({"length": 8} | changes))
+    use = Use(merge(graph, params), VOCABULARY, TextWindows())
+    return TASK.generate(use, prompt, **({"length": 8} | changes))
 
 
 def test_generated_text_follows_from_the_seed():
@@ -45,7 +48,8 @@ def test_without_temperature_each_token_is_the_likeliest_after_those_before():
 def test_noise_is_not_for_generation():
     noisy = dataclasses.replace(TASK, dropout=0.5)
     graph, params = first(noisy)
-    text = noisy.generate(merge(graph, params), VOCABULARY, "what is", length=8)
+    use = Use(merge(graph, params), VOCABULARY, TextWindows())
+    text = noisy.generate(use, "what is", length=8)
     assert text == generate()
 
 
