@@ -1,6 +1,6 @@
 """Errors that a user can mend, each a message of one line: what is wrong and what to do.
 
-Programs in `experiments/` print the message and exit with the error's `exit_code`; notebooks see
+Programs print the message and exit with the error's `exit_code`; notebooks see
 the exception itself.
 """
 

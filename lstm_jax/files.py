@@ -153,8 +153,9 @@ def _open_beside(path: Path, is_shared: bool) -> Iterator[IO[bytes]]:
         try:
             temporary.replace(path)
         except OSError as error:
-            # A file that is mounted by itself, as into a container, can only be written to.
-            if error.errno != errno.EBUSY:
+            # A file that is mounted by itself, as into a container, or is somebody else's in a
+            # folder such as /tmp, may be written to and not be replaced.
+            if old is None or error.errno not in (errno.EBUSY, errno.EPERM, errno.EACCES):
                 raise
             shutil.copyfile(temporary, path)
             temporary.unlink()
@@ -168,7 +169,7 @@ def _open_beside(path: Path, is_shared: bool) -> Iterator[IO[bytes]]:
 def _open_in_place(path: Path) -> IO[bytes]:
     """Opens what cannot be replaced: a device, a pipe, a descriptor of this or another process."""
     own = Path("/dev/fd"), Path(f"/proc/{os.getpid()}/fd")
-    if path.parent not in own or not path.name.isdecimal():
+    if path.parent not in own or not (path.name.isascii() and path.name.isdecimal()):
         # Without O_CREAT: where a device is gone by now, no ordinary file takes its place.
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC), "wb")
     # Opened by its name a file would lose what it has, and a socket could not be opened at all.

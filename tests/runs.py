@@ -9,7 +9,7 @@ import numpy as np
 from lstm_jax import Experiment, override
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTable, LabelledTexts, TextFiles, TextWindows
-from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.optimization import Optimizer
 from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.storage import checkpoints
 from lstm_jax.tasks import Classification, LanguageModeling

@@ -42,7 +42,7 @@ CLASSES: Mapping[str, str] = MappingProxyType(
 MODULES: Mapping[str, str] = MappingProxyType(
     {
         "experiments.program": "lstm_jax.programs.program",
-        "lstm_jax.adversarial": "lstm_jax.functional",
+        "lstm_jax.adversarial": "lstm_jax.functional.adversarial",
         "lstm_jax.affine": "lstm_jax.functional.affine",
         "lstm_jax.backend": "lstm_jax.recurrence.backend",
         "lstm_jax.checkpoints": "lstm_jax.storage.checkpoints",
@@ -62,7 +62,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "lstm_jax.metrics_log": "lstm_jax.storage.metrics_log",
         "lstm_jax.native": "lstm_jax.recurrence.native",
         "lstm_jax.native_library": "lstm_jax.recurrence.native_library",
-        "lstm_jax.optimizers": "lstm_jax.optimization",
+        "lstm_jax.optimizers": "lstm_jax.optimization.optimizers",
         "lstm_jax.origin": "lstm_jax.training.origin",
         "lstm_jax.parameter_groups": "lstm_jax.optimization.parameter_groups",
         "lstm_jax.prediction": "lstm_jax.inference.prediction",
@@ -71,7 +71,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "lstm_jax.run_directory": "lstm_jax.storage.run_directory",
         "lstm_jax.runner": "lstm_jax.training.loop",
         "lstm_jax.sampling": "lstm_jax.inference.sampling",
-        "lstm_jax.schedules": "lstm_jax.optimization",
+        "lstm_jax.schedules": "lstm_jax.optimization.schedules",
         "lstm_jax.scores": "lstm_jax.metrics.classification",
         "lstm_jax.step_directories": "lstm_jax.storage.step_directories",
         "lstm_jax.transfer": "lstm_jax.training.transfer",

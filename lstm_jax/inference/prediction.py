@@ -89,7 +89,7 @@ def predict_texts(
     """
     del task
     listed = use.data.read(texts)
-    if batch_size < 1:
+    if not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
     sequences, dropped = use.data.encode_all(listed, use.vocabulary)
     if dropped:

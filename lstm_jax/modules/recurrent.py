@@ -1,9 +1,11 @@
 """Recurrent layers, in one direction or both, and stacks of them."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
@@ -77,7 +79,9 @@ class Recurrent(nnx.Module):
     def initial_carry(self, batch_size: int) -> Carry:
         """That of the cell, in the dtype of its parameters."""
         params = self.params()
-        return self.cell.initial_carry(batch_size, jax.tree.leaves(params)[0].dtype, params)
+        dtypes = (leaf.dtype for leaf in jax.tree.leaves(params))
+        dtype = functools.reduce(jnp.promote_types, dtypes)
+        return self.cell.initial_carry(batch_size, dtype, params)
 
     def __call__(
         self,

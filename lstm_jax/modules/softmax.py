@@ -135,7 +135,7 @@ class AdaptiveSoftmax(nnx.Module):
         check_floating("hidden", hidden, "time batch hidden")
         check_integers("tokens", tokens, "time batch", hidden.shape[:2])
         check_floating("weights", weights, "time batch", hidden.shape[:2])
-        rows, flat = hidden.reshape(-1, hidden.shape[-1]), widened(tokens.reshape(-1))
+        rows, flat = hidden.reshape(-1, hidden.shape[-1]), widened(jnp.asarray(tokens).reshape(-1))
         # Which tail a token lies in, 0 for the head.
         starts = jnp.array(self.bounds[:-1], flat.dtype)
         tail_of = (flat[:, None] >= starts).sum(axis=1, dtype=flat.dtype)

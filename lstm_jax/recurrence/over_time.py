@@ -78,7 +78,8 @@ def scan(
     if resets is not None:
         check_booleans("resets", resets, "time batch", (time, batch))
     params, inputs, resets = as_arrays((params, inputs, resets))
-    dtype = jax.tree.leaves(params)[0].dtype
+    dtypes = (leaf.dtype for leaf in jax.tree.leaves(params))
+    dtype = functools.reduce(jnp.promote_types, dtypes)
     initial = cell.initial_carry(batch, dtype, params)
     if carry is None:
         carry = initial

@@ -113,6 +113,11 @@ class Task(abc.ABC):
         """Whether training reads tokens as unknown that are not, so that `<unk>` is trained."""
         return False
 
+    def describe(self, vocabulary: Vocabulary) -> list[str]:
+        """What is to be said of the task before the first step, in lines; by default nothing."""
+        del vocabulary
+        return []
+
     @abc.abstractmethod
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> nnx.Module:
         """A model with fresh parameters."""

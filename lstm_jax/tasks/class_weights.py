@@ -46,3 +46,15 @@ def in_order_of(classes: tuple[str, ...], weights: Weights) -> tuple[float, ...]
             f"{', '.join(classes)}"
         )
     return weights
+
+
+def describe_weights(classes: tuple[str, ...], weights: Weights) -> list[str]:
+    """Which class has which weight, in a line; nothing where all are alike.
+
+    >>> describe_weights(("neg", "pos"), (1.0, 2.5))
+    ['class weights: neg 1, pos 2.5']
+    """
+    if (ordered := in_order_of(classes, weights)) is None:
+        return []
+    pairs = zip(classes, ordered, strict=True)
+    return ["class weights: " + ", ".join(f"{name} {weight:g}" for name, weight in pairs)]

@@ -30,7 +30,7 @@ from lstm_jax.modules import (
 )
 from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
 from lstm_jax.tasks.capabilities import capability
-from lstm_jax.tasks.class_weights import Weights, checked, in_order_of
+from lstm_jax.tasks.class_weights import Weights, checked, describe_weights, in_order_of
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -110,6 +110,10 @@ class Classification(Task):
     def reads_unknown(self) -> bool:
         """Whether words are dropped."""
         return self.word_dropout > 0
+
+    def describe(self, vocabulary: Vocabulary) -> list[str]:
+        """Which class has which weight."""
+        return describe_weights(vocabulary.classes, self.class_weights)
 
     def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> Classifier:
         """A classifier into the classes of the vocabulary."""

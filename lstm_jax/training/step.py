@@ -107,6 +107,7 @@ def prepare(
         )
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
     notes = [dataset.describe("train"), dataset.describe("validation")]
+    notes += task.describe(vocabulary)
     if not task.reads_unknown and origin is None and saved is None:
         notes += warn_of_unknown(dataset)
     if used:

@@ -20,7 +20,7 @@ import lstm_jax
 from lstm_jax import Experiment
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.data import Distinct, LabelledTable, LabelledTexts, TextFiles, TextWindows
-from lstm_jax.optimization.optimizers import Optimizer
+from lstm_jax.optimization import Optimizer
 from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.sweeps import Sweep, run_sweep
 from lstm_jax.tasks import Classification, LanguageModeling

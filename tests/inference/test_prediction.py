@@ -1,5 +1,6 @@
 """What a classifier says of texts."""
 
+import codecs
 import functools
 import inspect
 from pathlib import Path
@@ -57,8 +58,9 @@ def test_texts_that_can_be_gone_through_once_are_predicted(
     """An iterator gave no prediction: checking its texts had used it up."""
     expected = run.predict(TEXTS).probabilities
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
-    with (tmp_path / "texts.txt").open(encoding="utf-8") as file:
-        given = [iter(TEXTS), (text for text in TEXTS), dict.fromkeys(TEXTS).keys(), file]
+    name = tmp_path / "texts.txt"
+    with name.open(encoding="utf-8") as file, codecs.getreader("utf-8")(name.open("rb")) as wrapped:
+        given = [iter(TEXTS), (text for text in TEXTS), dict.fromkeys(TEXTS).keys(), file, wrapped]
         given += [np.array(TEXTS), map(str, TEXTS), tuple(TEXTS), pandas.Series(TEXTS)]
         for texts in given:
             np.testing.assert_array_equal(run.predict(texts).probabilities, expected)

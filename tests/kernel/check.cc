@@ -1,7 +1,7 @@
 // Runs the kernel without Python, so that sanitizers see all of it: every cell, type, instruction
 // set and way of sharing the work, sizes below, at and above those of vectors and tiles, several
 // calls at once, and fork. What it computes is compared between instruction sets and numbers of
-// threads; tests/test_native.py compares it with the scan. `kernel write FILE` keeps what it computes,
+// threads; tests/recurrence/test_native.py compares it with the scan. `kernel write FILE` keeps what it computes,
 // and `kernel compare FILE`, on a machine of another kind, compares.
 
 #include <sys/wait.h>

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_jax import Run
+from lstm_jax.programs import predict
 
 
 def records(out: str) -> list[dict]:
@@ -100,7 +100,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     program, classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name, reason
 ) -> None:
     (tmp_path / "texts.txt").write_text("great\n")
-    monkeypatch.setattr(Run, "predict", lambda *_, **__: pytest.fail("hours of work"))
+    monkeypatch.setattr(predict, "_classify", lambda *_: pytest.fail("hours of work"))
     arguments = (f"--workdir={classifier}", f"--input={tmp_path / 'texts.txt'}")
     code, out, err = program("predict", *arguments, f"--output={tmp_path / name}")
     assert (code, out) == (1, "")

@@ -149,3 +149,14 @@ def test_a_carry_of_another_batch_is_refused(name):
     expected = r"carry.hidden must be \[2, 4\] of floating-point numbers, got float32 \[1, 4\]"
     with backend.use(name), pytest.raises(ValueError, match=expected):
         recurrence.scan(cell, params, jnp.ones((5, 2, 3)), cell.initial_carry(1))
+
+
+@pytest.mark.parametrize("name", ["bias", "recurrent_kernel"])
+def test_the_carry_has_the_widest_dtype_of_the_parameters(name):
+    cell = LSTM(hidden=4)
+    params = cell.init(jax.random.key(0), 2)
+    params[name] = params[name].astype(jnp.bfloat16)
+    for chosen in ("scan", "auto"):
+        with backend.use(chosen), jax.numpy_dtype_promotion("standard"):
+            _, carry = scan(cell, params, jnp.ones((5, 3, 2)))
+        assert carry.hidden.dtype == jnp.float32, chosen

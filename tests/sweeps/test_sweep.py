@@ -93,7 +93,7 @@ def test_a_space_that_fits_passes(space):
         ),
         (
             {"task.cell": CELLS, "task.cell.hidden": Integer(0, 8)},
-            "task: there must be at least one layer",
+            "task.cell: hidden must be a whole number of at least 1, not 0",
         ),
         (
             {  # wrong only with the last choice of what it depends on

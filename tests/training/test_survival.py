@@ -15,6 +15,7 @@ from lstm_jax.storage import checkpoints
 from lstm_jax.storage.metrics_log import MetricsLog
 from lstm_jax.tasks import evaluation
 from lstm_jax.training import loop as runner
+from lstm_jax.training import step as training
 from tests.cells.table import CELLS
 from tests.runs import arrays_of, assert_same_run, evaluations_of, tiny
 from tests.test_files import largest_file

@@ -1,6 +1,5 @@
 """Texts that a caller hands over."""
 
-import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,7 +26,7 @@ def as_texts(given: Any) -> list[str]:
     if is_table or isinstance(given, set | frozenset) or not isinstance(given, Iterable):
         hint = "a column of it, for example" if is_table else "in an order"
         raise ConfigError(f"a list of texts is needed, not a {type(given).__name__}: {hint}")
-    lines = isinstance(given, io.TextIOBase)
+    lines = hasattr(given, "readline")  # files of all kinds, wrapped ones too
     listed = [text.removesuffix("\n") if lines else text for text in given]
     if wrong := [text for text in listed if not isinstance(text, str)]:
         raise ConfigError(f"a text must be a string, not {type(wrong[0]).__name__}")

@@ -34,6 +34,6 @@ def warn_of_unknown(dataset: Dataset) -> list[str]:
         return []
     return [
         "warning: the training text has no unknown token, so nothing is learned of <unk>, and "
-        f"{unseen:.2%} of the validation text is unknown: data.min_count=2 reads as <unk> what "
-        "occurs once in training"
+        f"{unseen:.2%} of the validation text is unknown: a higher data.min_count, or a lower "
+        "data.max_vocabulary, reads the rare words of training as <unk>"
     ]
