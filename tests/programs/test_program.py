@@ -106,7 +106,7 @@ def test_a_mistyped_flag_in_a_process_of_its_own():
         ("x = 1\ndef get_config(:", r"line 2: SyntaxError: "),
         ("x = 1\n\ndef get_config():\n    return y", r"line 4: NameError: name 'y' is not defined"),
         (
-            "from lstm_jax import Experiment\ndef get_config():\n    return Experiment(1, 2, epoch=1)",
+            "from lstm_jax import Experiment as E\ndef get_config():\n    return E(1, 2, epoch=1)",
             r"line 3: TypeError: .*unexpected keyword argument 'epoch'",
         ),
         ("x = 1", r"needs a function get_config\(\) that returns an Experiment"),
