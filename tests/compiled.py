@@ -1,7 +1,7 @@
 """What the tests compile is kept between tests, processes and runs of the suite.
 
-Compiling is most of what the suite does, and most of it would be done again and again: by each of
-its processes, by each program that they start, by each run of the suite after a small change.
+The same programs would be compiled again and again: by each process of the suite, by each program
+that they start, by each run of the suite after a small change.
 """
 
 import hashlib

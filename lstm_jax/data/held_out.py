@@ -63,7 +63,7 @@ def position(text: str, by: Comparison = "text") -> float:
     True
     """
     # Every pass over a data set asks for each of its texts again, and finding the words of a text
-    # takes 25 times as long as a digest of it.
+    # takes much longer than a digest of it.
     given = text.encode(errors="surrogatepass")
     key = hashlib.blake2b(given, digest_size=16, person=by.encode()).digest()
     if (known := _positions.get(key)) is None:

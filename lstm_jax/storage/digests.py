@@ -49,14 +49,24 @@ def verify(workdir: Path, saved: Mapping[str, Any], step: int) -> None:
             )
 
 
+def holder_of(plain: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """The part of a config, parsed from JSON, that holds a dotted name, and the name's last part.
+
+    >>> holder_of({"data": {"window": 5}}, "data.window")
+    ({'window': 5}, 'window')
+    """
+    *way, last = name.split(".")
+    return functools.reduce(dict.__getitem__, way, plain), last
+
+
 def _digest(path: Path, without: Collection[str]) -> str:
     try:
         content = path.read_bytes()
         if path.name == CONFIG:
             settled = json.loads(content)
             for name in without:
-                *way, last = name.split(".")
-                functools.reduce(dict.__getitem__, way, settled).pop(last, None)
+                holder, last = holder_of(settled, name)
+                holder.pop(last, None)
             content = json.dumps(settled, sort_keys=True).encode()
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise RunDirectoryError(f"{path} cannot be read: {error}") from error

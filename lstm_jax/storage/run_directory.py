@@ -11,7 +11,6 @@ and belongs to one experiment.
 import datetime
 import difflib
 import fcntl
-import functools
 import json
 import math
 import os
@@ -264,8 +263,8 @@ def _save_config(path: Path, experiment: Any) -> Any:
         # These fields alone: checkpoints have noted the rest as it was written.
         grown = json.loads(begun_with)
         for name, (_, new) in changes.items():
-            *way, last = name.split(".")
-            functools.reduce(dict.__getitem__, way, grown)[last] = new
+            holder, last = digests.holder_of(grown, name)
+            holder[last] = new
         write_atomically(path, (json.dumps(grown, indent=2) + "\n").encode())
     return experiment
 

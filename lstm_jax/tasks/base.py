@@ -49,9 +49,8 @@ class Output(NamedTuple):
     """The carry for the next batch of the same columns; `()` where a task is stateless."""
     metrics: dict[str, Metric]
     """Sums that are merged over batches."""
-    rows: dict[str, Array] = {}  # noqa: RUF012
-    """Arrays [batch, ...], a row for each example, which evaluation keeps on the host. There are
-    none in training."""
+    rows: dict[str, Array] | None = None
+    """Arrays [batch, ...], a row for each example, which evaluation keeps on the host; if any."""
 
 
 def minimized(terms: dict[str, Term]) -> Float[Array, ""]:

@@ -43,7 +43,7 @@ def make_eval_step(task: Task, graph: Graph) -> EvalStep:
     ) -> tuple[Carry, dict[str, Metric], dict[str, Array]]:
         # What is drawn in evaluation is the same for every run, step and batch.
         output = task.observe(merge(graph, params), batch, carry, jax.random.key(0))
-        return output.carry, output.metrics, output.rows
+        return output.carry, output.metrics, output.rows or {}
 
     return EvalStep(jax.jit(initial_carry, static_argnums=1), jax.jit(observe))
 

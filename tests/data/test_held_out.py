@@ -139,7 +139,7 @@ class TestNested:
         train = str(real_data("sst2_glue") / "train.tsv")
         source = LabelledTable(train, validation=train, test=train, text="sentence")
         texts = list(source.documents("train"))
-        # All of it by the rule of the published split, which is the slower to check.
+        # All of it by the rule of the published split alone: looking for phrases takes seconds.
         parts: dict[Comparison, tuple[list[str], list[int]]] = {
             "words": (texts, [62_350, 4_999]),
             "text": (texts[:10_000], [9175, 825]),

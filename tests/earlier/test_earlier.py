@@ -87,7 +87,7 @@ def test_texts_are_equal_by_the_rule_they_were_split_by():
 
 def test_every_format_has_its_files():
     """But for the last one, which is kept when the next one comes."""
-    assert [int(form) for form in FORMATS] >= [*range(1, tree.FORMAT)]
+    assert {*map(int, FORMATS)} >= {*range(1, tree.FORMAT)}
     for form in FORMATS:
         names = {path.name for path in Path(make.HERE / form).iterdir()}
         assert names == {*make.EXPERIMENTS, "sweep", "expected.json"}

@@ -116,7 +116,7 @@ def normalizer(unit: Tokens, rules: int = RULES) -> Callable[[str], str]:
 
 def _prose(text: str, rules: int) -> re.Pattern[str]:
     """What finds the tokens of prose in a text."""
-    # In ASCII there are no marks, and looking for them takes three times as long.
+    # In ASCII there are no marks, and looking for them takes time.
     return _compiled(with_marks=rules > 1 and not text.isascii())
 
 
