@@ -10,34 +10,25 @@ from typing import cast
 
 from absl import flags
 
-import lstm_jax
 from lstm_jax.data import SPLITS, Split
-from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
+from lstm_jax.programs.trained import RunFlags
 from lstm_jax.runtime.memory import keep_freed_memory
 from lstm_jax.storage.metrics_log import render
 
 _FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", flag_values=_FLAGS)
+_RUN = RunFlags(_FLAGS)
 _SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "The part of the data.", flag_values=_FLAGS)
-_STEP = flags.DEFINE_string(
-    "step", None, "A step that is kept, best (the default) or latest.", flag_values=_FLAGS
-)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Sequences side by side.", flag_values=_FLAGS
 )
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=_FLAGS)
-_TRUST = flags.DEFINE_list(
-    "trust", [], "Packages whose classes the config may use.", flag_values=_FLAGS
-)
 
 
 def main() -> None:
     """Loads, evaluates, prints."""
-    if _WORKDIR.value is None:
-        raise ConfigError("--workdir is missing: give the directory of a run")
     keep_freed_memory()
-    run = lstm_jax.load(_WORKDIR.value, program.parse_step(_STEP.value), _TRUST.value)
+    run = _RUN.load()
     split = cast(Split, _SPLIT.value)
     changes = program.config_changes()
     metrics = run.evaluate(split, batch_size=_BATCH_SIZE.value, changes=changes)

@@ -7,15 +7,11 @@ The same seed gives the same text.
 
 from absl import flags
 
-import lstm_jax
-from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
+from lstm_jax.programs.trained import RunFlags
 
 _FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", flag_values=_FLAGS)
-_STEP = flags.DEFINE_string(
-    "step", None, "A step that is kept, best (the default) or latest.", flag_values=_FLAGS
-)
+_RUN = RunFlags(_FLAGS)
 _PROMPT = flags.DEFINE_string("prompt", "", "Text to continue.", flag_values=_FLAGS)
 _LENGTH = flags.DEFINE_integer("length", 300, "Tokens to draw.", flag_values=_FLAGS)
 _TEMPERATURE = flags.DEFINE_float(
@@ -25,18 +21,11 @@ _TOP_K = flags.DEFINE_integer(
     "top_k", None, "Draw from the k likeliest tokens only.", flag_values=_FLAGS
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of the random numbers.", flag_values=_FLAGS)
-_TRUST = flags.DEFINE_list(
-    "trust", [], "Packages whose classes the config may use.", flag_values=_FLAGS
-)
 
 
 def main() -> None:
     """Loads, draws, prints."""
-    if _WORKDIR.value is None:
-        raise ConfigError("--workdir is missing: give the directory of a run")
-    if changes := program.config_changes():
-        raise ConfigError(f"--config.{next(iter(changes))}: a trained model cannot be changed")
-    run = lstm_jax.load(_WORKDIR.value, program.parse_step(_STEP.value), _TRUST.value)
+    run = _RUN.load_unchanged()
     text = run.generate(
         _PROMPT.value,
         length=_LENGTH.value,

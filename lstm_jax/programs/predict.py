@@ -22,16 +22,14 @@ from absl import flags
 import lstm_jax
 from lstm_jax.data.files import decode, expand, numbered_lines
 from lstm_jax.data.tables import is_table, read_texts
-from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.errors import DataError
 from lstm_jax.files import replacing
 from lstm_jax.programs import program
+from lstm_jax.programs.trained import RunFlags
 from lstm_jax.runtime.memory import keep_freed_memory
 
 _FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", flag_values=_FLAGS)
-_STEP = flags.DEFINE_string(
-    "step", None, "A step that is kept, best (the default) or latest.", flag_values=_FLAGS
-)
+_RUN = RunFlags(_FLAGS)
 _INPUT = flags.DEFINE_string(
     "input", "-", "File of texts, one a line; - is standard input.", flag_values=_FLAGS
 )
@@ -42,9 +40,6 @@ _TEXT = flags.DEFINE_string(
     "text", "text", "In an input that is a table, the column of texts.", flag_values=_FLAGS
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Texts side by side.", flag_values=_FLAGS)
-_TRUST = flags.DEFINE_list(
-    "trust", [], "Packages whose classes the config may use.", flag_values=_FLAGS
-)
 
 _PIECE = 25_000
 """Texts that are in memory at once."""
@@ -52,12 +47,8 @@ _PIECE = 25_000
 
 def main() -> None:
     """Loads, reads, classifies, writes."""
-    if _WORKDIR.value is None:
-        raise ConfigError("--workdir is missing: give the directory of a run")
-    if changes := program.config_changes():
-        raise ConfigError(f"--config.{next(iter(changes))}: a trained model cannot be changed")
     keep_freed_memory()
-    run = lstm_jax.load(_WORKDIR.value, program.parse_step(_STEP.value), _TRUST.value)
+    run = _RUN.load_unchanged()
     texts = _texts(_INPUT.value)
     # Who reads a pipe may have enough before the end: that is no mistake.
     with contextlib.suppress(BrokenPipeError):

@@ -1,4 +1,4 @@
-"""Sweeps hyperparameters: many trials of an experiment, by many workers, none lost.
+r"""Sweeps hyperparameters: many trials of an experiment, by many workers, none lost.
 
     python -m experiments.sweep --config=configs/lm_ptb_small.py \
         --sweep=configs/sweeps/learning_rate.py --workdir=runs/lr

@@ -1,4 +1,4 @@
-"""Trains an experiment, or goes on with it.
+r"""Trains an experiment, or goes on with it.
 
     python -m experiments.train --config=configs/lm_ptb_small.py --workdir=runs/ptb \
         --config.optimizer.learning_rate=0.5
