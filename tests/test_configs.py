@@ -11,7 +11,7 @@ import pytest
 
 import lstm_jax
 from lstm_jax import Experiment, override
-from lstm_jax.config.tree import from_json, to_json
+from lstm_jax.config.saved import from_json, to_json
 from lstm_jax.data import LabelledTexts, TextFiles, TextWindows
 from lstm_jax.sweeps.study import define
 from lstm_jax.tasks import Classification, LanguageModeling

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from lstm_jax import Experiment, override
-from lstm_jax.config.tree import from_json, to_json
+from lstm_jax.config.saved import from_json, to_json
 from lstm_jax.data import TextWindows
 from lstm_jax.errors import ConfigError
 from lstm_jax.tasks import LanguageModeling

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from absl import app, flags, logging
 
 from lstm_jax import Experiment, override
-from lstm_jax.config.tree import check
+from lstm_jax.config.saved import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
 from lstm_jax.files import expand_user, storage_error
 from lstm_jax.metrics.means import format_metric

@@ -21,7 +21,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from lstm_jax.config.tree import as_begun, check, difference, from_json, packages, to_json
+from lstm_jax.config.saved import as_begun, check, from_json, packages, to_json
+from lstm_jax.config.tree import difference
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, RunDirectoryInUseError
 from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically

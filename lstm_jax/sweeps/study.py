@@ -11,7 +11,8 @@ from typing import Any
 import optuna
 
 from lstm_jax.config.literals import write
-from lstm_jax.config.tree import as_begun, check, difference, from_json, packages, to_json
+from lstm_jax.config.saved import as_begun, check, from_json, packages, to_json
+from lstm_jax.config.tree import difference
 from lstm_jax.config.values import freeze
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.experiment import Experiment

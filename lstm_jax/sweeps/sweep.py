@@ -5,7 +5,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from lstm_jax.config.tree import check, override
+from lstm_jax.config.saved import check
+from lstm_jax.config.tree import override
 from lstm_jax.config.values import convert, field_types, suggestion
 from lstm_jax.errors import ConfigError
 from lstm_jax.experiment import Experiment

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lstm_jax.config.tree import packages, to_json
+from lstm_jax.config.saved import packages, to_json
 from lstm_jax.data.files import expand
 from lstm_jax.errors import RunDirectoryError, UserError
 from lstm_jax.experiment import Experiment

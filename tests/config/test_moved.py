@@ -9,7 +9,7 @@ import pytest
 import lstm_jax.sweeps
 from lstm_jax.cells import Cell
 from lstm_jax.config import from_json, moved, to_json
-from lstm_jax.config.tree import _public_name
+from lstm_jax.config.saved import _public_name
 from lstm_jax.data.base import Data, Source
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional import Perturbation

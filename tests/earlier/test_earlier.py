@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lstm_jax
-from lstm_jax.config import tree
+from lstm_jax.config import saved
 from lstm_jax.data.held_out import words
 from lstm_jax.storage import checkpoints
 from tests.earlier import make
@@ -87,7 +87,7 @@ def test_texts_are_equal_by_the_rule_they_were_split_by():
 
 def test_every_format_has_its_files():
     """But for the last one, which is kept when the next one comes."""
-    assert {*map(int, FORMATS)} >= {*range(1, tree.FORMAT)}
+    assert {*map(int, FORMATS)} >= {*range(1, saved.FORMAT)}
     for form in FORMATS:
         names = {path.name for path in Path(make.HERE / form).iterdir()}
         assert names == {*make.EXPERIMENTS, "sweep", "expected.json"}

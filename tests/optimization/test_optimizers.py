@@ -11,7 +11,8 @@ import optax
 import optax.contrib
 import pytest
 
-from lstm_jax.config.tree import from_json, override, to_json
+from lstm_jax.config.saved import from_json, to_json
+from lstm_jax.config.tree import override
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Decay, Optimizer
 

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax.config.tree import from_json, override, to_json
+from lstm_jax.config.saved import from_json, to_json
+from lstm_jax.config.tree import override
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Decay, Optimizer, Plateau, SlantedTriangular
 from lstm_jax.storage import checkpoints

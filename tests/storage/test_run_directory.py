@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from lstm_jax.config.tree import to_json
+from lstm_jax.config.saved import to_json
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, StorageError
 from lstm_jax.optimization.optimizers import Optimizer

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells import LSTM, SimpleRNN
-from lstm_jax.config.tree import from_json, override, to_json
+from lstm_jax.config.saved import from_json, to_json
+from lstm_jax.config.tree import override
 from lstm_jax.data import LabelledBatch, Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.adversarial import Adversarial, VirtualAdversarial

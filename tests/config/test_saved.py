@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lstm_jax.config.tree import check, difference, from_json, to_json
+from lstm_jax.config.saved import check, from_json, to_json
+from lstm_jax.config.tree import difference
 from lstm_jax.config.values import FrozenDict
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Decay, Optimizer
@@ -136,7 +137,7 @@ def test_json_that_is_refused(text, message):
 
 def test_a_field_without_default_must_be_in_the_json():
     with pytest.raises(ConfigError, match=r"^size: Needy needs a value for it$"):
-        from_json('{"class": "tests.config.test_json.Needy"}', trust=["tests"])
+        from_json('{"class": "tests.config.test_saved.Needy"}', trust=["tests"])
 
 
 def test_deep_json_is_malformed():
