@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import resource
 import shutil
@@ -244,3 +245,21 @@ def test_a_tilde_is_the_home_of_a_user(monkeypatch, tmp_path):
     assert expand_user("~/runs") == tmp_path / "runs"
     with pytest.raises(UserError, match="~nobody-at-all/x"):
         expand_user("~nobody-at-all/x")
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM])
+def test_a_file_that_may_be_written_and_not_be_replaced(number, tmp_path, monkeypatch):
+    """As one that is mounted by itself into a container."""
+    path = tmp_path / "file"
+    path.write_text("what was there before, and is longer")
+
+    def refuse(self, target):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    before = path.stat().st_ino
+    write_atomically(path, b"new")
+    assert (path.read_bytes(), path.stat().st_ino) == (b"new", before)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(StorageError, match="absent cannot be written"):
+        write_atomically(tmp_path / "absent", b"new")

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from lstm_jax.config.saved import check, from_json, to_json
+from lstm_jax.config.saved import as_begun, check, from_json, to_json
 from lstm_jax.config.tree import difference
 from lstm_jax.config.values import FrozenDict
 from lstm_jax.errors import ConfigError
@@ -202,3 +202,22 @@ def test_a_class_that_cannot_be_imported_again_is_refused(monkeypatch):
     monkeypatch.setattr(Layer, "__module__", "nowhere")
     with pytest.raises(ConfigError, match="define the class in a module that can be imported"):
         check(Model(layers=Layer()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Grown:
+    """A class that has got a field since configs of it were saved."""
+
+    BEFORE: ClassVar[dict[str, str]] = {"rule": "old"}
+
+    size: int = 1
+    rule: str = "new"
+
+
+def test_what_an_earlier_version_began_goes_on_as_it_began():
+    text = '{"class": "tests.config.test_saved.Grown", "size": 2}'
+    assert from_json(text, trust=["tests"]) == Grown(2, "old")
+    assert as_begun(Grown(2), text) == Grown(2, "old")
+    # Whoever asks for something else is told of a difference, and not silently given the old rule.
+    assert as_begun(Grown(2, "other"), text) == Grown(2, "other")
+    assert as_begun(Grown(2), to_json(Grown(2))) == Grown(2), "it knew the field"

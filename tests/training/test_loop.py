@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+from pathlib import Path
 
 import jax.monitoring
 import pytest
@@ -24,6 +25,7 @@ from tests.runs import (
     evaluations_of,
     log_of,
     tiny,
+    tiny_classifier,
     write_text,
 )
 
@@ -119,6 +121,27 @@ def test_nothing_is_compiled_after_the_first_evaluation(text, tmp_path, monkeypa
     after_the_first = {n for (step, _), n in counts.items() if step > 12}
     assert len(after_the_first) == 1, counts
     assert {(24, "validation"), (36, "validation"), (48, "validation")} <= counts.keys()
+
+
+def test_the_start_says_what_no_figure_would(text, reviews, tmp_path, capsys):
+    """Which class has which weight, and that nothing is learned of unknown tokens."""
+    weighted = tiny_classifier(reviews, epochs=1, task__class_weights={"1": 2.0, "0": 0.5})
+    lstm_jax.train(weighted, tmp_path / "weighted")
+    assert "class weights: 0 0.5, 1 2\n" in capsys.readouterr().err
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for path in Path(text).iterdir():
+        (folder / path.name).write_text(path.read_text())
+    (folder / "valid.txt").write_text((folder / "valid.txt").read_text()[:-9] + "123456789")
+    unseen = tiny(folder, epochs=1)
+    lstm_jax.train(unseen, tmp_path / "run")
+    told = capsys.readouterr().err
+    assert "warning: the training text has no unknown token" in told
+    assert ", 10.00% unknown, in 4 columns" in told
+    assert "tokens 90, unknown_share 0.1\n" in told
+    # A run that has begun cannot change how it reads words.
+    lstm_jax.train(tiny(folder, epochs=2), tmp_path / "run")
+    assert "warning" not in capsys.readouterr().err
 
 
 # ---- best, plateau, patience --------------------------------------------------------------------

@@ -197,6 +197,9 @@ def test_terms_of_parts_of_a_batch_add_up():
     whole = {"a": Term(jnp.float32(6), 3), "b": Term(jnp.float32(1), 2, weight=0.5)}
     assert float(minimized(whole)) == 6 / 3 + 0.5 * 1 / 2
     assert jax.tree.map(lambda leaf: 2 * leaf, whole)["b"].weight == 0.5
+    # A part of a batch in which nothing of a term counts changes nothing.
+    nothing = {"a": whole["a"], "b": Term(jnp.float32(0), jnp.float32(0), weight=0.5)}
+    assert float(minimized(nothing)) == 2.0
 
 
 # ---- stacks -------------------------------------------------------------------------------------
