@@ -52,13 +52,19 @@ class Example(NamedTuple):
     """Where it stands, for error messages: `train.tsv, line 7`."""
 
 
-def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Labels as classes are numbered: by value if all of them are numbers, else by alphabet.
+ClassOrder = Literal["value", "text"]
+"""How classes are numbered: by value if all of their names are numbers, or always by alphabet."""
+
+
+def in_order(labels: Iterable[str], by: ClassOrder = "value") -> tuple[str, ...]:
+    """Labels as classes are numbered.
 
     >>> in_order(["10", "2", "-1"]), in_order(["10", "2", "none"])
     (('-1', '2', '10'), ('10', '2', 'none'))
     """
     names = sorted(labels)
+    if by == "text":
+        return tuple(names)
     try:
         values = {name: decimal.Decimal(name) for name in names}
     except decimal.InvalidOperation:
@@ -148,15 +154,11 @@ class Data(abc.ABC):
     """A config of data: a source, how it is tokenized, how it is cut into batches."""
 
     @abc.abstractmethod
-    def build_vocabulary(
-        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
-    ) -> Vocabulary:
+    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
         """Reads the training split and builds the vocabulary, which the run then saves.
 
         Args:
             given: a vocabulary whose tokens are taken instead, because a model knows them.
-            saved: what the run that is gone on with has saved. It keeps the rules by which it cuts
-                text and the order of its classes, which a later version may choose otherwise.
         """
 
     def read(self, given: Any) -> Sequence[Any]:

@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from lstm_jax.data.base import (
     describe_left_out,
 )
 from lstm_jax.data.padded import LabelledBatch, PaddedBatches, Sequences
+from lstm_jax.data.text import tokenization
 from lstm_jax.data.text.given import as_texts
 from lstm_jax.data.text.reviews import MovieReviews
 from lstm_jax.data.text.tokenization import Tokens
 from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
-from lstm_jax.data.text.vocabulary import Vocabulary, check_unit, rules_of
+from lstm_jax.data.text.vocabulary import Vocabulary, check_unit
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -41,6 +42,8 @@ class LabelledTexts(Data):
         ConfigError: a size below 1.
     """
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {"rules": 1}
+
     source: LabelledSource = dataclasses.field(default_factory=MovieReviews)
     tokens: Tokens = "prose"
     batch_size: int = 32
@@ -55,21 +58,20 @@ class LabelledTexts(Data):
     """The most tokens the vocabulary may have; None: no limit."""
     min_count: int = 1
     """How often a token must occur in the training split to be in the vocabulary."""
+    rules: int = tokenization.RULES
+    """The number of the rules by which prose is cut; see `tokenization.RULES`."""
 
     def __post_init__(self):
+        tokenization.check_rules(self.rules)
         for name in ("batch_size", "groups", "min_count"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.max_length is not None and self.max_length < 2:
             raise ConfigError(f"max_length must be at least 2, got {self.max_length}")
 
-    def build_vocabulary(
-        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
-    ) -> Vocabulary:
+    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
         """The tokens of the training split, or those that are given, and the classes."""
         classes = self.source.class_names()
-        if saved is not None and {*classes} == {*saved.classes}:
-            classes = saved.classes
         if len(classes) < 2:
             raise DataError(
                 f"{self.source} has {len(classes)} classes; a classifier tells at least 2 apart"
@@ -77,7 +79,7 @@ class LabelledTexts(Data):
         if given is None:
             texts = self.source.documents("train")
             limits = self.max_vocabulary, self.min_count
-            given = Vocabulary.build(texts, self.tokens, *limits, rules_of(saved))
+            given = Vocabulary.build(texts, self.tokens, *limits, self.rules)
         elif self.max_vocabulary is not None or self.min_count != 1:
             raise ConfigError(
                 "max_vocabulary and min_count have no say where task.pretrained gives the "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import Example, LabelledSource, Split, in_order
+from lstm_jax.data.base import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, numbered_lines
 from lstm_jax.data.held_out import Comparison, check_share, nested_split_of, split_of
 from lstm_jax.errors import ConfigError, DataError
@@ -41,7 +41,7 @@ class LabelledTable(LabelledSource):
         ConfigError: a suffix, the encoding, the classes or the share is not as described.
     """
 
-    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words"}
+    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words", "class_order": "text"}
 
     train: str
     """The file to train on; here as below, `~` and `$VARIABLE` are replaced when it is read."""
@@ -55,7 +55,7 @@ class LabelledTable(LabelledSource):
     """The column that holds the label. None: the texts have none, for a language model."""
     classes: tuple[str, ...] | None = None
     """The labels in the order of their ids; any other one is refused. None: the labels of the
-    training file, by value if all are numbers, else by alphabet."""
+    training file in the order of `class_order`."""
     encoding: str = "utf-8"
     """How the files are encoded, for example `latin-1`."""
     held_out: float = 0.08
@@ -66,6 +66,8 @@ class LabelledTable(LabelledSource):
     a split is held out, a part then goes with the texts that it stands in."""
     compared_by: Comparison = "text"
     """What makes two texts equal where texts are held out."""
+    class_order: ClassOrder = "value"
+    """How classes are numbered whose order is not given."""
 
     def __post_init__(self):
         for path in (self.train, self.validation, self.test):
@@ -86,13 +88,13 @@ class LabelledTable(LabelledSource):
             )
 
     def class_names(self) -> tuple[str, ...]:
-        """`classes`, or the labels of the training file, numbers by value, others by alphabet."""
+        """`classes`, or the labels of the training file in the order of `class_order`."""
         if self.classes is not None:
             return self.classes
         if self.label is None:
             raise DataError(f"{expand(self.train)} is read without labels: set `label`")
         labels = {example.label for example in self._rows(self.train)}
-        if not (names := in_order(label for label in labels if label is not None)):
+        if not (names := in_order((one for one in labels if one is not None), self.class_order)):
             raise DataError(f"{expand(self.train)} has no label in column {self.label!r}")
         return names
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import SPLITS, Example, LabelledSource, Split
+from lstm_jax.data.base import SPLITS, ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand
 from lstm_jax.errors import DataError
 
@@ -33,6 +33,8 @@ class TensorFlowDataset(LabelledSource):
     See https://www.tensorflow.org/datasets/catalog/overview for the sets and their fields.
     """
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {"class_order": "text"}
+
     name: str = "tiny_shakespeare"
     """A set, with its configuration and version where wanted: `lm1b`, `wikipedia/20230601.en`."""
     data_dir: str | None = None
@@ -47,6 +49,8 @@ class TensorFlowDataset(LabelledSource):
     label: str | None = "label"
     """The part of an example that is its class: a class, an integer or a string. None, and `label`
     where a set has no such part: its examples have no labels."""
+    class_order: ClassOrder = "value"
+    """How classes are numbered that are strings without an order of their own."""
 
     def examples(self, split: Split) -> Iterator[Example]:
         """The examples in the order in which they were prepared; a label of -1 means none.
@@ -82,7 +86,11 @@ class TensorFlowDataset(LabelledSource):
                 f"{self.name} is read without labels: which part of an example is its class? "
                 f"Set `label`{suggestion(self.label or '', self._label_names(builder))}"
             )
-        return _names(feature) or super().class_names()
+        if names := _names(feature):
+            return names
+        labels = {example.label for example in self.examples("train")}
+        by = self.class_order if _kind(feature) == "O" else "value"
+        return in_order((one for one in labels if one is not None), by)
 
     def _records(self, builder: Any, split: Split) -> Iterator[dict[str | None, Any]]:
         """The examples of a split as dicts, in which text is bytes."""

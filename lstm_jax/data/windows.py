@@ -2,15 +2,16 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, overload
 
 import numpy as np
 
 from lstm_jax.data.base import SPLITS, Data, Source, Split, describe_left_out
+from lstm_jax.data.text import tokenization
 from lstm_jax.data.text.corpora import PythonDocumentation
 from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
-from lstm_jax.data.text.vocabulary import Tokens, Vocabulary, check_unit, rules_of
+from lstm_jax.data.text.vocabulary import Tokens, Vocabulary, check_unit
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -53,6 +54,8 @@ class TextWindows(Data):
         ConfigError: a size below 1.
     """
 
+    BEFORE: ClassVar[Mapping[str, Any]] = {"rules": 1}
+
     source: Source = dataclasses.field(default_factory=PythonDocumentation)
     tokens: Tokens = "words"
     batch_size: int = 20
@@ -67,21 +70,22 @@ class TextWindows(Data):
     """The most tokens the vocabulary may have; None: no limit."""
     min_count: int = 1
     """How often a token must occur in the training split to be in the vocabulary."""
+    rules: int = tokenization.RULES
+    """The number of the rules by which prose is cut; see `tokenization.RULES`."""
 
     def __post_init__(self):
+        tokenization.check_rules(self.rules)
         for name in ("batch_size", "window", "evaluation_window", "test_batch_size", "min_count"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def build_vocabulary(
-        self, given: Vocabulary | None = None, saved: Vocabulary | None = None
-    ) -> Vocabulary:
+    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
         """The vocabulary of the training split, or the tokens of the one that is given."""
         if given is not None:
             return dataclasses.replace(given, classes=())
         text = joined(self.source.documents("train"))
         limits = self.max_vocabulary, self.min_count
-        return Vocabulary.build(text, self.tokens, *limits, rules_of(saved))
+        return Vocabulary.build(text, self.tokens, *limits, self.rules)
 
     def open(self, vocabulary: Vocabulary, seed: int = 0) -> "TokenWindows":
         """The batches. A split is read and encoded when it is first asked for.

@@ -79,10 +79,6 @@ class RunDirectory:
         """
         digests.verify(self.path, saved, step)
 
-    def read_vocabulary(self) -> Vocabulary | None:
-        """The vocabulary with which the run started; None before it has one."""
-        return read_vocabulary(self.path) if (self.path / VOCABULARY).exists() else None
-
     def save_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Saves the vocabulary, or makes sure that it is the one with which the run started.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from lstm_jax.data.text.unknown import warn_of_unknown
 from lstm_jax.experiment import Experiment
 from lstm_jax.recurrence import backend
 from lstm_jax.reporting.reporter import Reporter, describe_evaluation, progress_bar
@@ -57,8 +58,7 @@ class _Loop:
         self.task, self.optimizer = experiment.task, experiment.optimizer
         self.directory, self.keep, self.should_stop = directory, experiment.keep, asked
         what = self.task, experiment.data, self.optimizer, experiment.seed
-        origin, saved = open_origin(experiment, directory.path), directory.read_vocabulary()
-        prepared = prepare(*what, origin, saved)
+        prepared = prepare(*what, open_origin(experiment, directory.path))
         self.vocabulary, self.dataset, self.state = prepared[:3]
         self.train_steps, self.eval_step, self.backend, self.notes = prepared[3:]
         self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
@@ -76,6 +76,9 @@ class _Loop:
             self.directory.compare_data(restored.metadata["data"], self.digest)
             self.directory.compare_files(restored.metadata.get("files", {}), restored.step)
             self.notes += backend.describe_change(restored.metadata.get("backend"), self.backend)
+        # What has begun, or begins with the words of another run, cannot read them otherwise.
+        elif self.task.pretrained is None and not self.task.reads_unknown:
+            self.notes = "\n".join([self.notes, *warn_of_unknown(self.dataset)])
         self.state = own(restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
         shown = self.directory.path, self.due.total, self.step, self.dataset.items

@@ -11,7 +11,6 @@ import optax
 from jaxtyping import Float, Int
 
 from lstm_jax.data.base import Data, Dataset
-from lstm_jax.data.text.unknown import warn_of_unknown
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean, Metric, merge_metrics
@@ -70,7 +69,6 @@ def prepare(
     optimizer: Optimizer,
     seed: int,
     origin: Origin | None = None,
-    saved: Vocabulary | None = None,
 ) -> Prepared:
     """Reads the training data and builds the model.
 
@@ -80,13 +78,12 @@ def prepare(
         optimizer: how it is trained.
         seed: of the parameters, the noise and the order of the data.
         origin: what the model starts from instead of random parameters.
-        saved: the vocabulary of the run that is gone on with, if there is one.
 
     Raises:
         DataError: the data cannot be read, or are too few.
         ConfigError: the optimizer refuses its options, or the model does not fit its origin.
     """
-    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary, saved)
+    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary)
     dataset = data.open(vocabulary, seed)
     if not isinstance(batch := dataset.batch(0), task.BATCH):
         raise ConfigError(
@@ -108,8 +105,6 @@ def prepare(
     train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
     notes = [dataset.describe("train"), dataset.describe("validation")]
     notes += task.describe(vocabulary)
-    if not task.reads_unknown and origin is None and saved is None:
-        notes += warn_of_unknown(dataset)
     if used:
         notes.append("backend: " + backend.describe(used))
     if origin is not None and origin.params is not None:

@@ -210,15 +210,17 @@ def test_classes_that_are_numbers_are_in_the_order_of_their_values():
     assert in_order(["b", "10", "9"]) == ("10", "9", "b")
 
 
-def test_a_run_that_is_gone_on_with_keeps_its_classes_and_its_rules():
+def test_rules_of_before_are_a_part_of_the_config():
     source = LabelledDocuments((("कि की", "2"), ("a", "10"), ("b", "1")))
-    data = texts(source, tokens="prose")
-    before = Vocabulary.build(source.documents("train"), "prose", rules=1)
-    before = dataclasses.replace(before, classes=("1", "10", "2"))
-    assert data.build_vocabulary(saved=before) == before
-    assert data.build_vocabulary().classes == ("1", "2", "10")
-    changed = dataclasses.replace(before, classes=("1", "10", "3"))
-    assert data.build_vocabulary(saved=changed).classes == ("1", "2", "10"), "other data"
+    now, before = (texts(source, tokens="prose", rules=rules) for rules in (2, 1))
+    assert "कि" in now.build_vocabulary().tokens
+    assert before.build_vocabulary() == dataclasses.replace(
+        Vocabulary.build(source.documents("train"), "prose", rules=1), classes=("1", "2", "10")
+    )
+    assert in_order(["2", "10", "1"], "text") == ("1", "10", "2")
+    for wrong in (0, 3):
+        with pytest.raises(ConfigError, match=f"numbered from 1 to 2, not {wrong}"):
+            texts(source, rules=wrong)
 
 
 def test_the_vocabulary_is_that_of_the_training_texts_and_has_the_classes():

@@ -9,6 +9,7 @@ import pytest
 
 import lstm_jax
 from lstm_jax.config import saved
+from lstm_jax.data import Vocabulary
 from lstm_jax.data.held_out import words
 from lstm_jax.storage import checkpoints
 from tests.earlier import make
@@ -74,6 +75,23 @@ def test_a_sweep_is_what_it_was_and_goes_on(form, tmp_path):
     assert table == near(before["trials"])
     assert sweep.best().number == before["best"]
     assert make.sweep(workdir).table() == sweep.table(), "nothing is left to do"
+
+
+@pytest.mark.parametrize("name", ["classifier", "sweep"])
+def test_what_is_begun_from_an_earlier_experiment_reads_as_that_did(name):
+    """A new trial of an old sweep, and a run of an old run's experiment with a change."""
+    folder = make.HERE / "1"
+    if name == "sweep":
+        data = lstm_jax.load_sweep(folder / name).definition.experiment.data
+        name = "sweep/trials/0000"
+    else:
+        data = lstm_jax.override(lstm_jax.load(folder / name).experiment, {"seed": 5}).data
+    saved = Vocabulary.from_json((folder / name / "vocabulary.json").read_text())
+    assert data.build_vocabulary() == saved
+    today = make.classifier().data.build_vocabulary()
+    assert saved.classes[:4] == ("0", "1", "10", "11")
+    assert today.classes[:4] == ("0", "1", "2", "3")
+    assert (saved.rules, today.rules) == (1, 2)
 
 
 def test_texts_are_equal_by_the_rule_they_were_split_by():

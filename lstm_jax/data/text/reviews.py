@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import Example, LabelledSource, Split, in_order
+from lstm_jax.data.base import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, read_text
 from lstm_jax.data.held_out import Comparison, check_share, position, split_of
 from lstm_jax.data.tables import LabelledTable
@@ -32,7 +32,7 @@ class LabelledFolder(LabelledSource):
         ConfigError: the share to hold out is not above 0 and below 0.5.
     """
 
-    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words"}
+    BEFORE: ClassVar[Mapping[str, Any]] = {"compared_by": "words", "class_order": "text"}
 
     directory: str
     """The folder that holds `train` and `test`; `~` and `$VARIABLE` are replaced when read."""
@@ -48,15 +48,18 @@ class LabelledFolder(LabelledSource):
     """The folders inside `train` that are no classes: their texts have no label."""
     compared_by: Comparison = "text"
     """What makes two texts equal where texts are held out."""
+    class_order: ClassOrder = "value"
+    """How classes are numbered."""
 
     def __post_init__(self):
         check_share("held_out", self.held_out)
 
     def class_names(self) -> tuple[str, ...]:
-        """The folders of classes inside `train`: by value if all are numbers, else by alphabet."""
+        """The names of the folders of classes inside `train`, in the order of `class_order`."""
         train = self._folder("train")
         names = [name for name in _names(train) if (train / name).is_dir()]
-        classes = in_order(name for name in names if name not in self.unlabelled_folders)
+        labelled = (name for name in names if name not in self.unlabelled_folders)
+        classes = in_order(labelled, self.class_order)
         if not classes:
             raise DataError(f"{train} has no folder of a class, as train/pos and train/neg")
         return classes

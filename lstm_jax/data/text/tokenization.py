@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstm_jax.errors import UserError
+from lstm_jax.errors import ConfigError, UserError
 
 Tokens = Literal["words", "prose", "cased_prose", "subwords", "characters", "bytes"]
 """What a token is."""
@@ -49,6 +49,16 @@ class Span(NamedTuple):
 
     begin: int
     end: int
+
+
+def check_rules(rules: int) -> None:
+    """Makes sure of a number of rules.
+
+    Raises:
+        ConfigError: there are none of this number.
+    """
+    if not 1 <= rules <= RULES:
+        raise ConfigError(f"rules of cutting prose are numbered from 1 to {RULES}, not {rules}")
 
 
 def split(text: str, unit: Tokens, rules: int = RULES) -> list[str]:

@@ -260,11 +260,6 @@ def check_unit(unit: Tokens, vocabulary: Vocabulary) -> None:
         )
 
 
-def rules_of(saved: Vocabulary | None) -> int:
-    """The rules by which prose is cut: those of a vocabulary that is there already, or today's."""
-    return tokenization.RULES if saved is None else saved.rules
-
-
 def _learn(
     documents: Iterable[str], size: int, min_count: int
 ) -> tuple[tuple[str, ...], Tokens, tuple[str, ...]]:
