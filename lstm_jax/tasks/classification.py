@@ -88,18 +88,15 @@ class Classification(Task):
         cells_of(self.cell, self.layers)
         if min(self.embedding, *self.head, 1) < 1:
             raise ConfigError("embedding and head must be at least 1")
-        check_rates(self, "dropout", "embedding_dropout", "word_dropout", "weight_drop")
-        check_rates(self, "label_smoothing")
+        rates = "dropout", "embedding_dropout", "word_dropout", "weight_drop", "label_smoothing"
+        check_rates(self, *rates)
         object.__setattr__(self, "class_weights", checked(self.class_weights))
         if not 0 <= self.language_modeling < float("inf"):
             raise ConfigError(f"language_modeling must not be negative: {self.language_modeling}")
         if self.cutoffs and not self.language_modeling:
             raise ConfigError("cutoffs are for language_modeling, which is 0")
         if self.language_modeling and self.bidirectional:
-            raise ConfigError(
-                "language_modeling needs bidirectional=False: a backward layer has read what is to "
-                "be predicted"
-            )
+            raise ConfigError("language_modeling needs bidirectional=False: backward reads ahead")
 
     @property
     def score(self) -> Score:
@@ -197,10 +194,8 @@ class Classification(Task):
     ) -> dict[str, Any]:
         """The confusion matrix: a row for each true class, a column for each predicted one."""
         del rows
-        return {
-            "classes": list(vocabulary.classes),
-            "confusion_matrix": sums["confusion"].total.astype(int).tolist(),
-        }
+        matrix = sums["confusion"].total.astype(int).tolist()
+        return {"classes": list(vocabulary.classes), "confusion_matrix": matrix}
 
     predict = capability(predict_texts)
     explain = capability(explain_text)

@@ -237,8 +237,7 @@ def test_a_perturbation_costs_more_the_longer_it_is():
         ({"cutoffs": (4,)}, "cutoffs are for language_modeling, which is 0"),
         (
             {"language_modeling": 0.1},
-            "language_modeling needs bidirectional=False: a backward layer has read what is to be "
-            "predicted",
+            "language_modeling needs bidirectional=False: backward reads ahead",
         ),
     ],
     ids=str,
