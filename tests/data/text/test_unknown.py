@@ -1,4 +1,4 @@
-"""The share of tokens that a vocabulary lacks is said, and so is that nothing is learned of them."""
+"""The share of tokens a vocabulary lacks is said, and so is that nothing is learned of them."""
 
 import pytest
 
