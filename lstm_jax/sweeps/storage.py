@@ -139,7 +139,9 @@ def open_storage(
     if not location.url:
         # An address cannot hold every path: not one that is no text.
         path = file.absolute()
-        options["creator"] = lambda: sqlite3.connect(path, _LOCK_TIMEOUT, check_same_thread=False)
+        options["creator"] = lambda: sqlite3.connect(
+            path, timeout=_LOCK_TIMEOUT, check_same_thread=False
+        )
     elif is_sqlite:
         options["connect_args"] = {"timeout": _LOCK_TIMEOUT}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
