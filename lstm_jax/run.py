@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.config.tree import override
-from lstm_jax.data.base import SPLITS, Split
-from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.sources import SPLITS, Split
 from lstm_jax.errors import CheckpointError, ConfigError, MissingCapabilityError
 from lstm_jax.experiment import Experiment
 from lstm_jax.files import expand_user
 from lstm_jax.modules import Graph, merge, structure
 from lstm_jax.reporting.reporter import progress_bar
-from lstm_jax.storage import checkpoints, digests, run_directory
+from lstm_jax.storage import calibration, checkpoints, digests, run_directory
 from lstm_jax.tasks.base import Score
 from lstm_jax.tasks.capabilities import Use, bind, capabilities
 from lstm_jax.tasks.evaluation import evaluate, make_eval_step
@@ -37,7 +37,7 @@ class Run:
     Attributes:
         workdir: the run directory.
         experiment: the config it was trained with.
-        vocabulary: what its tokens mean.
+        preprocessor: what goes into its model and comes out.
         step: the optimizer step of the checkpoint that was loaded.
         params: the parameters, a nested dict of arrays.
     """
@@ -46,14 +46,14 @@ class Run:
         self,
         workdir: Path,
         experiment: Experiment,
-        vocabulary: Vocabulary,
+        preprocessor: Preprocessor,
         step: int,
         graph: Graph,
         params: Params,
     ):
         self.workdir = workdir
         self.experiment = experiment
-        self.vocabulary = vocabulary
+        self.preprocessor = preprocessor
         self.step = step
         self.params = params
         self._graph = graph
@@ -84,11 +84,10 @@ class Run:
         batch_size: int | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The metrics of a pass over a split: `nats_per_token`, `perplexity`, `tokens`, ...
+        """The metrics of a pass over a split, which the task names: `perplexity`, `accuracy`, ...
 
-        For a classifier: `accuracy`, `macro_f1`, `nats`, `calibration_error`, `examples`, `classes`
-        and `confusion_matrix`. Beside them the data's own: `unknown_share`, of tokens that the
-        vocabulary lacks, and `dropped_tokens`, beyond a classifier's `data.max_length`.
+        Beside them stand figures of the data, such as `unknown_share`, of tokens that a vocabulary
+        lacks, and `dropped_tokens`, beyond a `data.max_length`.
 
         Args:
             split: "train", "validation" or "test".
@@ -107,14 +106,35 @@ class Run:
             if not name.startswith("data."):
                 raise ConfigError(f"{name}: an evaluation can only change fields of data")
         data = override(self.experiment, changes or {}).data
-        dataset = data.open(self.vocabulary)
+        dataset = data.open(self.preprocessor)
         batches = dataset.evaluation(split, batch_size)
         task = self.experiment.task
-        eval_step = make_eval_step(task, self._graph)
+        eval_step = make_eval_step(task, self._graph, self.experiment.seed)
         found = evaluate(eval_step, self.params, progress_bar(batches, split))
-        metrics: dict[str, Any] = task.summarize(*found, self.vocabulary)
+        metrics: dict[str, Any] = task.summarize(*found, self.preprocessor)
         metrics |= dataset.facts(split)
-        return metrics | task.details(*found, self.vocabulary)
+        return metrics | task.details(*found, self.preprocessor)
+
+    @functools.cached_property
+    def calibration(self) -> dict[str, Any] | None:
+        """What the task learned from validation data for this checkpoint; None if nothing yet.
+
+        Raises:
+            RunDirectoryError: what is saved is malformed, or belongs to another checkpoint.
+        """
+        return calibration.read(self.workdir, self.step)
+
+    def calibrate(self) -> dict[str, Any] | None:
+        """Lets the task learn from validation data what its capabilities need, and saves it.
+
+        Training ends with it; of another step that is kept it can be asked for. None where the task
+        learns nothing of the kind.
+        """
+        use = Use(self.model, self.preprocessor, self.experiment.data)
+        if (values := self.experiment.task.calibrate(use)) is not None:
+            calibration.save(self.workdir, self.step, values)
+        vars(self)["calibration"] = calibration.read(self.workdir, self.step)
+        return self.calibration
 
     def __getattr__(self, name: str) -> Any:
         """What the task can do with the run: `predict`, `explain`, `generate`, ...
@@ -124,6 +144,8 @@ class Run:
         """
         if name.startswith("_"):  # how Python and notebooks ask what an object is
             raise AttributeError(name)
+        if name == "vocabulary":  # which the runs of before had
+            raise MissingCapabilityError("run.vocabulary is run.preprocessor.vocabulary now")
         task = self.experiment.task
         found = capabilities(task)
         if name not in found:
@@ -131,8 +153,11 @@ class Run:
             raise MissingCapabilityError(
                 f"{type(task).__name__} has no {name!r}; a run of it can {known}"
             )
-        use = functools.partial(Use, vocabulary=self.vocabulary, data=self.experiment.data)
-        return bind(found[name], lambda: use(self.model))
+        return bind(found[name], lambda: self._use)
+
+    @property
+    def _use(self) -> Use:
+        return Use(self.model, self.preprocessor, self.experiment.data, self.calibration)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *capabilities(self.experiment.task)})
@@ -154,12 +179,18 @@ def load(workdir: str | Path, step: int | str | None = None, trust: Collection[s
         CheckpointError: no such step, or its checkpoint is damaged. Without a `step` the next best
             is loaded then, with a warning.
     """
-    return open_run(expand_user(workdir), run_directory.read_experiment(workdir, trust), step)
+    experiment = run_directory.read_experiment(workdir, trust)
+    return open_run(expand_user(workdir), experiment, step, trust)
 
 
-def open_run(workdir: Path, experiment: Experiment, step: int | str | None = None) -> Run:
+def open_run(
+    workdir: Path,
+    experiment: Experiment,
+    step: int | str | None = None,
+    trust: Collection[str] = (),
+) -> Run:
     """The run of an experiment that is known already; see `load`."""
-    vocabulary = run_directory.read_vocabulary(workdir)
+    preprocessor = run_directory.read_preprocessor(workdir, experiment, trust)
     directory = workdir / run_directory.CHECKPOINTS
     kept = checkpoints.steps(directory)
     if not kept:
@@ -174,10 +205,10 @@ def open_run(workdir: Path, experiment: Experiment, step: int | str | None = Non
         choice = ", ".join(map(str, kept))
         raise CheckpointError(f"{directory} has no checkpoint of step {step}; it has {choice}")
     # Of a fresh model only the structure and the shapes are needed.
-    build = functools.partial(experiment.task.build, vocabulary=vocabulary)
+    build = functools.partial(experiment.task.build, preprocessor=preprocessor)
     graph, template = structure(build)
     step, params = _restore(directory, candidates, template)
-    return Run(workdir, experiment, vocabulary, step, graph, jax.tree.map(jnp.asarray, params))
+    return Run(workdir, experiment, preprocessor, step, graph, jax.tree.map(jnp.asarray, params))
 
 
 def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[int, Params]:

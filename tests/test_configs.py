@@ -110,6 +110,8 @@ def test_two_steps(name: str, tmp_path: Path) -> None:
         assert score["examples"] == 17
         assert score["nats"] == pytest.approx(math.log(2), rel=0.5)
         return
-    tokens = experiment.data.open(run.vocabulary).tokens("test")
+    tokens = experiment.data.open(run.preprocessor).tokens("test")
     assert score["tokens"] == len(tokens)
-    assert score["nats_per_token"] == pytest.approx(math.log(len(run.vocabulary)), rel=0.5)
+    assert score["nats_per_token"] == pytest.approx(
+        math.log(len(run.preprocessor.vocabulary)), rel=0.5
+    )

@@ -22,8 +22,8 @@ DATA = TextWindows(
     batch_size=2,
     window=3,
 )
-VOCABULARY = DATA.build_vocabulary()
-DATASET = DATA.open(VOCABULARY)
+PREPROCESSOR = DATA.fit()
+DATASET = DATA.open(PREPROCESSOR)
 BATCHES = training.stack([DATASET.batch(0), DATASET.batch(1)])
 
 
@@ -31,7 +31,7 @@ BATCHES = training.stack([DATASET.batch(0), DATASET.batch(1)])
 def test_a_training_step_is_exported_for_every_platform(cell):
     task = LanguageModeling(cell=cell, layers=1, dropout=0.5, init_scale=0.1)
     optimizer = Optimizer("adam", clip_norm=1.0)
-    graph = structure(lambda rngs: task.build(rngs, VOCABULARY))[0]
+    graph = structure(lambda rngs: task.build(rngs, PREPROCESSOR))[0]
     train_steps = training.make_train_steps(task, optimizer, graph, steps_per_epoch=10, seed=0)
     state = jax.eval_shape(lambda: first_state(task, optimizer))
     leaves, tree = jax.tree.flatten((state, BATCHES))
@@ -50,5 +50,5 @@ def test_a_training_step_is_exported_for_every_platform(cell):
 def first_state(task: Any, optimizer: Any) -> Any:
     batch = DATASET.batch(0)
     return training.init_state(
-        task, optimizer, VOCABULARY, batch, batch_size=2, steps_per_epoch=10, seed=0
+        task, optimizer, PREPROCESSOR, batch, batch_size=2, steps_per_epoch=10, seed=0
     )[1]

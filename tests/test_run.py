@@ -73,7 +73,7 @@ def test_a_run_that_was_never_evaluated_loads_its_latest_step(text, tmp_path):
 def test_it_says_what_it_was_trained_with_and_how_it_went(workdir, text):
     run = lstm_jax.load(workdir)
     assert run.experiment == tiny(text, optimizer__learning_rate=0.1, keep=3)
-    assert run.vocabulary.unit == "characters"
+    assert run.preprocessor.vocabulary.unit == "characters"
     validation = run.metrics["validation"]
     assert validation["step"].tolist() == [6, 12, 18, 24]
     assert validation["nats_per_token"].tolist() == list(evaluations_of(workdir).values())
@@ -116,10 +116,10 @@ def test_the_model_is_a_module_with_the_parameters(workdir):
     run = lstm_jax.load(workdir)
     assert isinstance(run.model, nnx.Module)
     np.testing.assert_array_equal(run.model.softmax.kernel[...], run.params["softmax"]["kernel"])
-    ids = run.vocabulary.encode("boats")[:, None]
+    ids = run.preprocessor.vocabulary.encode("boats")[:, None]
     carry = run.model.initial_carry(1)
     logits, _ = run.model(jax.numpy.asarray(ids), carry)
-    assert logits.shape == (5, 1, len(run.vocabulary))
+    assert logits.shape == (5, 1, len(run.preprocessor.vocabulary))
 
 
 def test_text_is_generated(workdir):
@@ -139,8 +139,8 @@ def test_a_run_can_what_its_task_can_and_says_so(workdir, classifier):
     assert {"explain", "predict"} == {*dir(other)} & {"generate", "predict", "explain"}
     # Signatures and documentation are those of the task, without what the run gives by itself.
     assert list(inspect.signature(run.generate).parameters)[:2] == ["prompt", "length"]
-    assert list(inspect.signature(other.predict).parameters) == ["texts", "batch_size"]
-    assert "What a classifier says of texts" in str(inspect.getdoc(other.predict))
+    assert list(inspect.signature(other.predict).parameters) == ["given", "batch_size"]
+    assert "What a classifier says of any number of examples" in str(inspect.getdoc(other.predict))
     for wrong, name, can in ((run, "predict", "generate"), (other, "generate", "explain, predict")):
         with pytest.raises(ConfigError) as caught:
             getattr(wrong, name)("boats")

@@ -110,6 +110,14 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """Names that stood in modules which are packages today, and the modules that have them."""
 
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "lstm_jax.data.LabelledBatch": "lstm_jax.data.PaddedBatch",
+        "lstm_jax.data.PaddedTexts": "lstm_jax.data.PaddedDataset",
+    }
+)
+"""Classes that are no configs and are called otherwise today."""
+
 
 class _Moved:
     """Says of a module that is gone where it is now: a finder in `sys.meta_path`."""
@@ -131,6 +139,8 @@ def tell_of_old_imports() -> None:
 
 def refuse(module: str, name: str) -> Exception:
     """The error of a name that a package does not have: where it is now, if it was there before."""
+    if new := RENAMED.get(f"{module}.{name}"):
+        return ImportError(f"{module}.{name} is called {new} now")
     if place := NAMES.get(f"{module}.{name}"):
         return ImportError(f"{module}.{name} has moved: import it from {place}")
     return AttributeError(f"module {module!r} has no attribute {name!r}")

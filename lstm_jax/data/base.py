@@ -1,102 +1,19 @@
 """The contracts of the data layer.
 
-A `Source` yields text. A `Data` config says how text becomes batches. A `Dataset` is a `Data`
-config opened with a vocabulary: batch number i is a pure function of (config, i), so there is no
+A `Source` yields examples. A `Data` config says how they become batches. A `Dataset` is a `Data`
+config opened with a preprocessor: batch number i is a pure function of (config, i), so there is no
 iterator whose state a checkpoint could lose, any batch can be looked at, and resuming is counting.
 """
 
 import abc
 import dataclasses
-import decimal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
-from lstm_jax.data.text.vocabulary import Vocabulary
-from lstm_jax.errors import ConfigError
-from lstm_jax.types import Batch
-
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class Source(abc.ABC):
-    """Where text comes from. A subclass is a frozen dataclass of what is needed to find it."""
-
-    @abc.abstractmethod
-    def documents(self, split: Split) -> Iterator[str]:
-        """The documents of a split, always in the same order.
-
-        Raises:
-            DataError: the text is missing or unreadable, or the source has no such split.
-        """
-
-    def left_out(self, split: Split) -> tuple[str, ...]:
-        """What of a split is passed over and why, for people; by default nothing."""
-        del split
-        return ()
-
-
-def describe_left_out(line: str, source: Source, split: Split) -> str:
-    """A line about a split, and behind it what its source leaves out."""
-    return "; ".join([line, *(f"left out: {one}" for one in source.left_out(split))])
-
-
-class Example(NamedTuple):
-    """A text and what it is to be classified as."""
-
-    text: str
-    label: str | None
-    """The name of its class; None where the text has no label."""
-    place: str
-    """Where it stands, for error messages: `train.tsv, line 7`."""
-
-
-ClassOrder = Literal["value", "text"]
-"""How classes are numbered: by value if all of their names are numbers, or always by alphabet."""
-
-
-def in_order(labels: Iterable[str], by: ClassOrder = "value") -> tuple[str, ...]:
-    """Labels as classes are numbered.
-
-    >>> in_order(["10", "2", "-1"]), in_order(["10", "2", "none"])
-    (('-1', '2', '10'), ('10', '2', 'none'))
-    """
-    names = sorted(labels)
-    if by == "text":
-        return tuple(names)
-    try:
-        values = {name: decimal.Decimal(name) for name in names}
-    except decimal.InvalidOperation:
-        return tuple(names)
-    is_numeric = all(value.is_finite() for value in values.values())
-    return tuple(sorted(names, key=values.__getitem__) if is_numeric else names)
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelledSource(Source):
-    """A source whose documents are examples of classes."""
-
-    @abc.abstractmethod
-    def examples(self, split: Split) -> Iterator[Example]:
-        """The examples of a split, always in the same order.
-
-        Raises:
-            DataError: they are missing, unreadable or malformed, or there is no such split.
-        """
-
-    def class_names(self) -> tuple[str, ...]:
-        """The classes in the order of their ids; by default `in_order` of those of training.
-
-        Raises:
-            DataError: as `examples`.
-        """
-        labels = {example.label for example in self.examples("train")}
-        return in_order(label for label in labels if label is not None)
-
-    def documents(self, split: Split) -> Iterator[str]:
-        """The texts alone, labelled or not, so that a language model can be trained on them."""
-        return (example.text for example in self.examples(split))
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.sources import Example, Split
+from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.types import Batch, Key
 
 
 @runtime_checkable
@@ -151,30 +68,62 @@ class Dataset(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Data(abc.ABC):
-    """A config of data: a source, how it is tokenized, how it is cut into batches."""
+    """A config of data: a source, a preprocessor, how examples are cut into batches."""
 
     @abc.abstractmethod
-    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
-        """Reads the training split and builds the vocabulary, which the run then saves.
+    def fit(self, given: Preprocessor | None = None) -> Preprocessor:
+        """Reads the training split and learns the preprocessor, which the run then saves.
 
         Args:
-            given: a vocabulary whose tokens are taken instead, because a model knows them.
-        """
-
-    def read(self, given: Any) -> Sequence[Any]:
-        """What a caller hands over, as the examples of training are without their targets.
+            given: that of the run whose parameters a model starts from. What those parameters mean
+                (the tokens of an embedding) is taken from it.
 
         Raises:
-            ConfigError: it is of another kind, or these data read nothing but their source.
+            DataError: the split cannot be read, or has nothing to learn from.
+            ConfigError: what is given is of another kind.
         """
-        del given
-        raise ConfigError(f"{type(self).__name__} reads nothing but its source")
 
     @abc.abstractmethod
-    def open(self, vocabulary: Vocabulary, seed: int = 0) -> Dataset:
+    def open(self, preprocessor: Preprocessor, seed: int = 0) -> Dataset:
         """Reads and encodes the data. Splits are read when first asked for.
 
         Args:
-            vocabulary: what the ids of tokens mean.
+            preprocessor: what `fit` learned.
             seed: of the order of training, where that is random.
         """
+
+    def read(self, given: Any, column: str | None = None) -> Iterable[Example]:
+        """What a caller hands over, as examples without targets, read as in training.
+
+        Args:
+            given: objects in an iterable that has an order; or the `pathlib.Path` of a file, `-`
+                for standard input, whose examples then come one after another.
+            column: of a file that is a table, the column to read, where the default is not meant.
+
+        Raises:
+            ConfigError: it is of another kind, or these data read nothing but their source.
+            DataError: a file cannot be read, is empty or malformed.
+        """
+        del given, column
+        raise ConfigError(f"{type(self).__name__} reads nothing but its source")
+
+    def show(self, example: Example) -> dict[str, Any]:
+        """What tells people and programs which example it was, ready for JSON."""
+        return {"place": example.place}
+
+    def augment(self, key: Key, batch: Batch) -> Batch:
+        """The batch as a training step is to see it; by default as it is.
+
+        A pure function that JAX can trace, of the same shapes; evaluation does not call it.
+        """
+        del key
+        return batch
+
+    def restore(self, vocabulary: str) -> Preprocessor:
+        """The preprocessor of a run of before, which saved a `vocabulary.json` of this content.
+
+        Raises:
+            DataError: there were no such runs, or it is malformed.
+        """
+        del vocabulary
+        raise DataError(f"{type(self).__name__} never had a vocabulary.json")

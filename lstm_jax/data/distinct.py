@@ -5,8 +5,8 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from lstm_jax.data.base import Example, LabelledSource, Split
 from lstm_jax.data.held_out import Comparison, position
+from lstm_jax.data.sources import Example, LabelledSource, Split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Distinct(LabelledSource):
             return
         held_out = _positions(self.source, self.compared_by)
         for example in self.source.examples("train"):
-            if position(example.text, self.compared_by) not in held_out:
+            if position(example.inputs, self.compared_by) not in held_out:
                 yield example
 
     def left_out(self, split: Split) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class Distinct(LabelledSource):
 def _positions(source: LabelledSource, by: Comparison) -> frozenset[float]:
     """What stands for the texts of validation and test; equal texts have equal positions."""
     splits: tuple[Split, ...] = ("validation", "test")
-    texts = (example.text for split in splits for example in source.examples(split))
+    texts = (example.inputs for split in splits for example in source.examples(split))
     return frozenset(position(text, by) for text in texts)
 
 
@@ -60,4 +60,4 @@ def _positions(source: LabelledSource, by: Comparison) -> frozenset[float]:
 def _count(source: LabelledSource, by: Comparison) -> int:
     """How many training texts are held out."""
     held_out = _positions(source, by)
-    return sum(position(example.text, by) in held_out for example in source.examples("train"))
+    return sum(position(example.inputs, by) in held_out for example in source.examples("train"))

@@ -4,6 +4,7 @@ import gzip
 import os
 import pathlib
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 
@@ -48,6 +49,26 @@ def read_text(path: pathlib.Path) -> str:
         return decode(path.read_bytes(), path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+
+STANDARD_INPUT = pathlib.Path("-")
+"""What stands for it among paths."""
+
+
+def handed_over(path: pathlib.Path) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a file that a caller names, or of `STANDARD_INPUT`.
+
+    Raises:
+        DataError: as `numbered_lines`; or standard input has no line.
+    """
+    if path != STANDARD_INPUT:
+        yield from numbered_lines(path)
+        return
+    number = 0
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        yield number, decode(line, pathlib.Path("standard input"), number - 1)
+    if not number:
+        raise DataError("standard input is empty")
 
 
 def numbered_lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Int
 
 MOST_TOKENS = 1 << 17
-"""Steps times rows of the largest batch; where texts are longer there are fewer of them in one."""
+"""Steps times rows of the largest batch; where texts are longer there are fewer of them in one, and
+where a step costs more than a token does there are fewer as well."""
 _CANDIDATES = 512
 
 
@@ -20,12 +21,20 @@ class Group(NamedTuple):
     members: Int[np.ndarray, " members"]
 
 
-def group(lengths: Int[np.ndarray, " sequences"], batch_size: int, most: int = 8) -> list[Group]:
+def group(
+    lengths: Int[np.ndarray, " sequences"], batch_size: int, most: int = 8, cost: float = 1.0
+) -> list[Group]:
     """At most `most` groups with the least padding, the longest sequences first.
 
     A sequence belongs to the group of the least length that holds it. The lengths are chosen by
     dynamic programming over all ways to part the sorted sequences; where there are more than 512
     different lengths, over 512 of them.
+
+    Args:
+        lengths: the steps of each sequence.
+        batch_size: the most sequences in a batch.
+        most: the most lengths.
+        cost: of a step, as a multiple of what a token costs.
 
     >>> [(g.length, g.members.tolist()) for g in group(np.array([9, 2, 3, 8]), 32, most=2)]
     [(9, [0, 3]), (3, [1, 2])]
@@ -41,7 +50,7 @@ def group(lengths: Int[np.ndarray, " sequences"], batch_size: int, most: int = 8
     return [
         Group(
             length=int(bound),
-            rows=max(1, min(batch_size, MOST_TOKENS // int(bound))),
+            rows=max(1, min(batch_size, int(MOST_TOKENS / (bound * cost)))),
             members=np.flatnonzero(which == place),
         )
         for place, bound in reversed(list(enumerate(bounds)))

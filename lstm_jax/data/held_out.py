@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
-from lstm_jax.data.base import SPLITS, Split
+from lstm_jax.data.sources import SPLITS, Split
 from lstm_jax.errors import ConfigError
 
 Comparison = Literal["text", "words"]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, numbered_lines
 from lstm_jax.data.held_out import Comparison, check_share, nested_split_of, split_of
+from lstm_jax.data.sources import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.errors import ConfigError, DataError
 
 _LONGEST_FIELD = 1 << 30
@@ -93,7 +93,7 @@ class LabelledTable(LabelledSource):
             return self.classes
         if self.label is None:
             raise DataError(f"{expand(self.train)} is read without labels: set `label`")
-        labels = {example.label for example in self._rows(self.train)}
+        labels = {example.target for example in self._rows(self.train)}
         if not (names := in_order((one for one in labels if one is not None), self.class_order)):
             raise DataError(f"{expand(self.train)} has no label in column {self.label!r}")
         return names
@@ -106,7 +106,7 @@ class LabelledTable(LabelledSource):
             return
         belongs_to, empty = self._held_out(), True
         for example in self._rows(self.train, self.classes):
-            if belongs_to(example.text) == split:
+            if belongs_to(example.inputs) == split:
                 empty = False
                 yield example
         if empty:
@@ -119,7 +119,7 @@ class LabelledTable(LabelledSource):
         validation = self.held_out if self.validation is None else 0.0
         test = self.held_out if self.test is None else 0.0
         if self.nested and validation + test > 0:
-            texts = (example.text for example in self._rows(self.train))
+            texts = (example.inputs for example in self._rows(self.train))
             return nested_split_of(texts, validation, test, self.compared_by)
         return lambda text: split_of(text, validation, test, self.compared_by)
 

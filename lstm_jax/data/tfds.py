@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import SPLITS, ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand
+from lstm_jax.data.sources import SPLITS, ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.errors import DataError
 
 _PIECE = 1024
@@ -88,7 +88,7 @@ class TensorFlowDataset(LabelledSource):
             )
         if names := _names(feature):
             return names
-        labels = {example.label for example in self.examples("train")}
+        labels = {example.target for example in self.examples("train")}
         by = self.class_order if _kind(feature) == "O" else "value"
         return in_order((one for one in labels if one is not None), by)
 

@@ -7,11 +7,16 @@ from typing import Any, ClassVar, NamedTuple, overload
 
 import numpy as np
 
-from lstm_jax.data.base import SPLITS, Data, Source, Split, describe_left_out
+from lstm_jax.data.base import Data
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.sources import SPLITS, Example, Source, Split, describe_left_out
 from lstm_jax.data.text import tokenization
+from lstm_jax.data.text.before import read_vocabulary
 from lstm_jax.data.text.corpora import PythonDocumentation
-from lstm_jax.data.text.unknown import describe_unknown, share_of_unknown
-from lstm_jax.data.text.vocabulary import Tokens, Vocabulary, check_unit
+from lstm_jax.data.text.documents import joined, texts_of
+from lstm_jax.data.text.given import examples_of
+from lstm_jax.data.text.preprocessors import TextPreprocessor, check_unit, fit_vocabulary
+from lstm_jax.data.text.tokenization import Unit
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -57,7 +62,7 @@ class TextWindows(Data):
     BEFORE: ClassVar[Mapping[str, Any]] = {"rules": 1}
 
     source: Source = dataclasses.field(default_factory=PythonDocumentation)
-    tokens: Tokens = "words"
+    tokens: Unit = "words"
     batch_size: int = 20
     """Columns in a batch of training, and of evaluation on the train and validation splits."""
     window: int = 35
@@ -79,33 +84,48 @@ class TextWindows(Data):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    def build_vocabulary(self, given: Vocabulary | None = None) -> Vocabulary:
-        """The vocabulary of the training split, or the tokens of the one that is given."""
-        if given is not None:
-            return dataclasses.replace(given, classes=())
-        text = joined(self.source.documents("train"))
-        limits = self.max_vocabulary, self.min_count
-        return Vocabulary.build(text, self.tokens, *limits, self.rules)
+    def documents(self, split: Split) -> Iterator[str]:
+        """The one text of a split, in pieces."""
+        return joined(texts_of(self.source, split))
 
-    def open(self, vocabulary: Vocabulary, seed: int = 0) -> "TokenWindows":
+    def fit(self, given: Preprocessor | None = None) -> TextPreprocessor:
+        """The vocabulary of the training split, or that of the preprocessor which is given."""
+        return TextPreprocessor(fit_vocabulary(self, given))
+
+    def open(self, preprocessor: Preprocessor, seed: int = 0) -> "TokenWindows":
         """The batches. A split is read and encoded when it is first asked for.
 
         Nothing is random here: text is read in its order.
 
         Raises:
-            DataError: the vocabulary is of other tokens than these.
+            DataError: the preprocessor is of other tokens than these.
         """
         del seed
-        check_unit(self.tokens, vocabulary)
-        return TokenWindows(self, vocabulary)
+        if not isinstance(preprocessor, TextPreprocessor):
+            raise DataError(f"a text is not read by a {type(preprocessor).__name__}")
+        check_unit(self.tokens, preprocessor.vocabulary)
+        return TokenWindows(self, preprocessor)
+
+    def read(self, given: Any, column: str | None = None) -> Iterable[Example]:
+        """Texts, in any iterable that has an order, or the lines of an open file."""
+        return examples_of(given, column)
+
+    def show(self, example: Example) -> dict[str, Any]:
+        """The text."""
+        return {"text": example.inputs}
+
+    def restore(self, vocabulary: str) -> TextPreprocessor:
+        """That of a run of before."""
+        return TextPreprocessor(read_vocabulary(vocabulary)[0])
 
 
 class TokenWindows:
     """An opened `TextWindows`; satisfies `Dataset`."""
 
-    def __init__(self, config: TextWindows, vocabulary: Vocabulary):
+    def __init__(self, config: TextWindows, preprocessor: TextPreprocessor):
         self.config = config
-        self.vocabulary = vocabulary
+        self.preprocessor = preprocessor
+        self.vocabulary = preprocessor.vocabulary
         self._streams: dict[Split, np.ndarray] = {}
         self._training: _Columns | None = None
 
@@ -150,14 +170,14 @@ class TokenWindows:
         parts = [
             f"{split}: {len(self.tokens(split)):,} tokens over a vocabulary of "
             f"{len(self.vocabulary):,} {self.vocabulary.unit}",
-            *describe_unknown(self.facts(split)),
+            *self.preprocessor.describe_facts(self.facts(split)),
             f"in {self.config.batch_size} columns",
         ]
         return describe_left_out(", ".join(parts), self.config.source, split)
 
-    def facts(self, split: Split) -> dict[str, float]:
+    def facts(self, split: Split) -> Mapping[str, int | float]:
         """The share of the tokens that the vocabulary lacks."""
-        return share_of_unknown(self.vocabulary, [self.tokens(split)])
+        return self.preprocessor.facts([self.tokens(split)])
 
     def tokens(self, split: Split) -> np.ndarray:
         """The ids of all tokens of a split, int32 [tokens].
@@ -211,7 +231,7 @@ class TokenWindows:
             raise DataError(f"there is no split {split!r}; the splits are {', '.join(SPLITS)}")
         if split not in self._streams:
             pieces = [np.array([self.vocabulary.start], np.int32)]
-            pieces += map(self.vocabulary.encode, joined(self.config.source.documents(split)))
+            pieces += map(self.vocabulary.encode, self.config.documents(split))
             stream = np.concatenate(pieces)
             if len(stream) == 1:
                 raise DataError(f"the {split} split of {self.config.source} has no tokens")
@@ -269,23 +289,3 @@ class _Evaluation(Sequence[WindowBatch]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         return self.columns.cut(range(len(self))[index], self.window)
-
-
-def joined(documents: Iterable[str], size: int = 1 << 20) -> Iterator[str]:
-    r"""One text in pieces of about `size` characters, none of which ends within a line.
-
-    >>> "".join(joined(["no newline", "one\n", "", "end"]))
-    'no newline\none\nend'
-    """
-    piece: list[str] = []
-    length = 0
-    for document in filter(None, documents):
-        if piece and not piece[-1].endswith("\n"):
-            piece.append("\n")
-        if length >= size:
-            yield "".join(piece)
-            piece, length = [], 0
-        piece.append(document)
-        length += len(document)
-    if piece:
-        yield "".join(piece)

@@ -13,11 +13,12 @@ from jaxtyping import Float, Int
 
 from lstm_jax.config.values import suggestion
 from lstm_jax.data.groups import MOST_TOKENS
-from lstm_jax.data.labelled import LabelledTexts
+from lstm_jax.data.preprocessing import Tokens
+from lstm_jax.data.sources import Example
+from lstm_jax.data.text.preprocessors import LabelledTextPreprocessor
 from lstm_jax.data.text.tokenization import Span
-from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.errors import ConfigError
-from lstm_jax.inference.prediction import logits_of, to_predictions
+from lstm_jax.inference.prediction import outputs_of, to_predictions
 from lstm_jax.modules import Graph, merge, split
 from lstm_jax.types import Array, Params
 
@@ -132,13 +133,15 @@ def explain_text(
         ConfigError: there is no text or no such class, or the tolerance is not positive.
     """
     del task
-    return explain(use.model, use.vocabulary, use.data, text, label, tolerance)
+    if not isinstance(use.preprocessor, LabelledTextPreprocessor):
+        kind = use.preprocessor.inputs.describe()
+        raise ConfigError(f"explain is for texts, and the model reads {kind}")
+    return explain(use.model, use.preprocessor, text, label, tolerance)
 
 
 def explain(
     model: Any,
-    vocabulary: Vocabulary,
-    data: LabelledTexts,
+    preprocessor: LabelledTextPreprocessor,
     text: str,
     label: str | None,
     tolerance: float,
@@ -152,35 +155,33 @@ def explain(
     """
     if not isinstance(text, str):
         raise ConfigError(f"a text must be a string, not {type(text).__name__}")
-    classes, start = vocabulary.classes, vocabulary.start
+    classes, kind = preprocessor.classes, preprocessor.inputs
     if label is not None and label not in classes:
         raise ConfigError(f"label: no class {label!r}{suggestion(label, classes)}")
     if not tolerance > 0:
         raise ConfigError(f"tolerance must be positive, not {tolerance}")
-    tokens = vocabulary.encode(text)
-    sequence = data.sequence(tokens, start)
+    sequence, dropped = preprocessor.encode(Example(text, None, "the text"))
     if len(sequence) > MOST_WORDS + 1:
         raise ConfigError(
             f"the text has {len(sequence) - 1:,} words and explain takes at most {MOST_WORDS:,}: "
             "give a part of it"
         )
     without = [np.delete(sequence, place) for place in range(1, len(sequence))]
-    logits = logits_of(
-        model, len(classes), [sequence, *without], batch_size=64, shapes=1, fill=start
-    )
+    logits = outputs_of(model, kind, [sequence, *without], batch_size=64, shapes=1)
     prediction = to_predictions(classes, logits[:1])[0]
     label = prediction.label if label is None else label
     target = classes.index(label)
-    gradients, logit, baseline = _integrate(model, sequence, target, tolerance, start)
-    contributions = np.zeros((2, len(tokens)))
-    contributions[:, data.kept(len(tokens))] = gradients, logits[0, target] - logits[1:, target]
+    gradients, logit, baseline = _integrate(model, kind, sequence, target, tolerance)
+    words = len(sequence) - 1 + dropped
+    contributions = np.zeros((2, words))
+    contributions[:, preprocessor.kept(words)] = gradients, logits[0, target] - logits[1:, target]
     return Explanation(
         text=text,
         label=label,
         probability=prediction.probabilities[label],
         logit=logit,
         baseline_logit=baseline,
-        spans=tuple(vocabulary.spans(text)),
+        spans=tuple(preprocessor.vocabulary.spans(text)),
         integrated_gradients=contributions[0],
         leave_one_out=contributions[1],
     )
@@ -188,10 +189,10 @@ def explain(
 
 def _integrate(
     model: Any,
+    kind: Tokens,
     sequence: Int[np.ndarray, " length"],
     target: int,
     tolerance: float,
-    fill: int,
 ) -> tuple[Float[np.ndarray, " words"], float, float]:
     """Integrated gradients of all tokens but the first; the logit at both ends of the path.
 
@@ -200,7 +201,7 @@ def _integrate(
     """
     graph, params = split(model)
     # Lengths are rounded up, so that few of them are compiled; padding changes nothing.
-    padded = np.full(max(16, 1 << (len(sequence) - 1).bit_length()), fill, np.int32)
+    padded = np.full(max(16, 1 << (len(sequence) - 1).bit_length()), kind.fill, np.int32)
     padded[: len(sequence)] = sequence
     rows = max(1, min(_ROWS, MOST_TOKENS // len(padded)))
     at_points = functools.partial(

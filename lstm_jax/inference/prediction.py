@@ -1,25 +1,28 @@
-"""What a trained classifier says of texts."""
+"""What a trained model says of new examples."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from lstm_jax.data import groups
 from lstm_jax.data.padded import pad
+from lstm_jax.data.preprocessing import Features, Tokens
+from lstm_jax.data.sources import Example
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Graph, merge, split
 from lstm_jax.reporting.reporter import progress_bar, say
 from lstm_jax.types import Array, Params
 
 _TOKENS_A_SHAPE = 50_000
+_SHAPES = 8
 
 
 class Prediction(NamedTuple):
-    """What a text is classified as."""
+    """What an example is classified as."""
 
     label: str
     """The likeliest class."""
@@ -28,24 +31,26 @@ class Prediction(NamedTuple):
 
 
 class Predictions(Sequence[Prediction]):
-    """The predictions of several texts, in their order.
+    """The predictions of several examples, in their order.
 
     Attributes:
         classes: the names of the classes.
-        probabilities: float64 [texts, classes].
+        probabilities: float64 [examples, classes].
 
     >>> predictions = Predictions(("neg", "pos"), np.array([[0.25, 0.75]]))
     >>> predictions.labels, predictions[0].probabilities["pos"]
     (['pos'], 0.75)
     """
 
-    def __init__(self, classes: tuple[str, ...], probabilities: Float[np.ndarray, "texts classes"]):
+    def __init__(
+        self, classes: tuple[str, ...], probabilities: Float[np.ndarray, "examples classes"]
+    ):
         self.classes = classes
         self.probabilities = probabilities
 
     @property
     def labels(self) -> list[str]:
-        """The likeliest class of every text."""
+        """The likeliest class of every example."""
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
 
     def __len__(self) -> int:
@@ -67,114 +72,140 @@ class Predictions(Sequence[Prediction]):
         return f"Predictions({list(self)!r})" if len(self) <= 10 else f"<{len(self)} predictions>"
 
 
-def predict_texts(
-    task: Any, use: Any, texts: Iterable[str], *, batch_size: int = 64
-) -> Predictions:
-    """What a classifier says of texts, any number of them: labels and probabilities.
+def predict_classes(task: Any, use: Any, given: Any, *, batch_size: int = 64) -> Predictions:
+    """What a classifier says of any number of examples: labels and probabilities.
 
         run.predict(["a great film", "not my kind of film"]).labels
         run.predict(open("texts.txt"))
 
-    A text is read as in training: `data.max_length` cuts it, and an empty one is a text of no
-    words.
+    An example is read as in training: `data.max_length` cuts a text, and an empty one is a text of
+    no words.
 
     Args:
         task: the classifier's.
         use: a trained model; a run gives it by itself.
-        texts: the texts, in any iterable that has an order, or an open file of lines.
+        given: what the data read, in any iterable that has an order: texts, an open file of lines,
+            arrays [time, features]; or the `pathlib.Path` of a file.
         batch_size: how many are computed side by side; the result does not depend on it.
 
     Raises:
-        ConfigError: there is something else than texts, or `batch_size` is below 1.
+        ConfigError: there is something else, or `batch_size` is below 1.
+        DataError: an example is malformed.
     """
     del task
-    listed = use.data.read(texts)
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-    sequences, dropped = use.data.encode_all(listed, use.vocabulary)
-    if dropped:
-        say(dropped)
-    options = {"batch_size": batch_size, "shapes": use.data.groups, "fill": use.vocabulary.start}
-    return predict(use.model, use.vocabulary.classes, sequences, **options)
+    outputs = predict(use, given, batch_size=batch_size)
+    return to_predictions(use.preprocessor.targets.names, outputs)
 
 
-def predict(
-    model: Any,
-    classes: tuple[str, ...],
-    sequences: Sequence[Int[np.ndarray, " _"]],
-    *,
-    batch_size: int,
-    shapes: int,
-    fill: int,
-) -> Predictions:
-    """Classifies sequences of tokens of any number and any lengths from 1 on.
+def predict(use: Any, given: Any, *, batch_size: int = 64) -> Float[np.ndarray, "examples ..."]:
+    """The outputs of a model for what a caller hands over, in float64.
 
-    They are padded to few lengths, so that at most `shapes` programs are compiled, and that little
-    of what is computed is padding. The result does not depend on what stands beside a text.
+    For capabilities of tasks whose model maps inputs [time, batch, ...] and lengths [batch] to
+    outputs [batch, ...].
 
     Args:
-        model: a `Classifier`.
-        classes: the names of what it tells apart.
-        sequences: tokens of the texts, int32.
-        batch_size: the most texts in a batch.
-        shapes: the most shapes that batches may have.
-        fill: what stands in the padding.
+        use: a trained model, its data and their preprocessor.
+        given: what `use.data.read` takes, or a list of examples.
+        batch_size: how many are computed side by side; the result does not depend on it.
+
+    Raises:
+        ConfigError: there is something else, or `batch_size` is below 1.
+        DataError: an example is malformed.
     """
-    options = {"batch_size": batch_size, "shapes": shapes, "fill": fill}
-    logits = logits_of(model, len(classes), sequences, **options)
-    return to_predictions(classes, logits)
+    is_read = isinstance(given, list) and all(isinstance(one, Example) for one in given)
+    examples = given if is_read else list(use.data.read(given))
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    encoded = [use.preprocessor.encode(example) for example in examples]
+    kind = use.preprocessor.inputs
+    dropped = [one.dropped for one in encoded]
+    if any(dropped):
+        count = f"{sum(dropped):,} {kind.unit} of {sum(map(bool, dropped)):,} examples"
+        say(f"max_length drops {count}")
+    sequences = [one.inputs for one in encoded]
+    return outputs_of(use.model, kind, sequences, batch_size=batch_size)
 
 
 def to_predictions(
-    classes: tuple[str, ...], logits: Float[np.ndarray, "texts classes"]
+    classes: tuple[str, ...], logits: Float[np.ndarray, "examples classes"]
 ) -> Predictions:
     """Logits as probabilities of named classes."""
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return Predictions(classes, exponents / exponents.sum(axis=1, keepdims=True))
 
 
-def logits_of(
+def to_record(prediction: Any) -> dict[str, Any]:
+    """A prediction of any task as plain Python, ready for JSON.
+
+    >>> to_record(Prediction("pos", {"pos": 1.0})), to_record(np.array([0.5]))
+    ({'label': 'pos', 'probabilities': {'pos': 1.0}}, {'values': [0.5]})
+    """
+    if hasattr(prediction, "_asdict"):
+        return prediction._asdict()
+    if isinstance(prediction, Mapping):
+        return dict(prediction)
+    return {"values": np.asarray(prediction).tolist()}
+
+
+def outputs_of(
     model: Any,
-    classes: int,
-    sequences: Sequence[Int[np.ndarray, " _"]],
+    kind: Tokens | Features,
+    sequences: Sequence[Shaped[np.ndarray, "_ ..."]],
     *,
     batch_size: int,
-    shapes: int,
-    fill: int,
-) -> Float[np.ndarray, "texts classes"]:
-    """The logits of all sequences, in float64; for the arguments see `predict`."""
+    shapes: int = _SHAPES,
+) -> Float[np.ndarray, "sequences ..."]:
+    """The outputs of a model for sequences of any number and any lengths from 1 on, in float64.
+
+    They are padded to few lengths, so that at most `shapes` programs are compiled, and that little
+    of what is computed is padding. The result does not depend on what stands beside a sequence.
+
+    Args:
+        model: maps inputs [time, batch, ...] and lengths [batch] to outputs [batch, ...].
+        kind: what a step of a sequence is.
+        sequences: encoded inputs.
+        batch_size: the most sequences in a batch.
+        shapes: the most shapes that batches may have.
+    """
     graph, params = split(model)
-    logits = np.zeros((len(sequences), classes))
-    for members, values in _batches(graph, params, sequences, batch_size, shapes, fill):
-        logits[members] = np.asarray(values)[: len(members)]
-    return logits
+    if not sequences:
+        one = jax.ShapeDtypeStruct((1, 1, *kind.shape), kind.dtype)
+        lengths = jax.ShapeDtypeStruct((1,), np.int32)
+        shape = jax.eval_shape(functools.partial(_outputs, graph), params, one, lengths).shape
+        return np.zeros((0, *shape[1:]))
+    outputs = None
+    for members, values in _batches(graph, params, kind, sequences, batch_size, shapes):
+        found = np.asarray(values)[: len(members)]
+        if outputs is None:
+            outputs = np.zeros((len(sequences), *found.shape[1:]))
+        outputs[members] = found
+    assert outputs is not None
+    return outputs
 
 
 def _batches(
     graph: Graph,
     params: Params,
+    kind: Tokens | Features,
     sequences: Sequence[np.ndarray],
     batch_size: int,
     shapes: int,
-    fill: int,
 ) -> Iterator[tuple[np.ndarray, Array]]:
-    """The places of the sequences in each batch, and their logits."""
-    if not sequences:
-        return
+    """The places of the sequences in each batch, and their outputs."""
     lengths = np.array([len(sequence) for sequence in sequences])
-    # No more rows than there are texts, rounded up so that few numbers of them are compiled.
+    # No more rows than there are sequences, rounded up so that few numbers of them are compiled.
     size = min(batch_size, 1 << (len(sequences) - 1).bit_length())
     # To compile one more shape takes as long as to compute so many tokens.
-    shapes = min(shapes, 1 + int(lengths.sum()) // _TOKENS_A_SHAPE)
+    shapes = min(shapes, 1 + int(lengths.sum() * kind.cost) // _TOKENS_A_SHAPE)
     waiting = None
-    parts = groups.group(_rounded(lengths, coarse=shapes == 1), size, shapes)
+    parts = groups.group(_rounded(lengths, coarse=shapes == 1), size, shapes, kind.cost)
     for batch in progress_bar(groups.batches(parts), "predict"):
         members = [sequences[i] for i in batch.members]
-        inputs = pad(members, batch.length, batch.rows, fill)
+        inputs = pad(members, batch.length, batch.rows, kind)
         valid = np.ones(batch.rows, np.int32)
         valid[: len(members)] = lengths[batch.members]
         # The next batch is laid out while the one before is computed.
-        started = batch.members, _logits(graph, params, inputs, valid)
+        started = batch.members, _outputs(graph, params, inputs, valid)
         if waiting is not None:
             yield waiting
         waiting = started
@@ -194,10 +225,10 @@ def _rounded(lengths: Int[np.ndarray, " _"], coarse: bool) -> Int[np.ndarray, " 
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _logits(
+def _outputs(
     graph: Graph,
     params: Params,
-    tokens: Int[Array, "time batch"],
+    inputs: Shaped[Array, "time batch ..."],
     lengths: Int[Array, " batch"],
-) -> Float[Array, "batch classes"]:
-    return merge(graph, params)(tokens, lengths)
+) -> Float[Array, "batch ..."]:
+    return merge(graph, params)(inputs, lengths)

@@ -1,4 +1,4 @@
-"""From the tokens of texts to the logits of classes."""
+"""From the tokens of texts, or the vectors of other sequences, to the logits of classes."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Shaped
 
 from lstm_jax.functional.adversarial import Logits, Texts
 from lstm_jax.functional.arguments import check_floating, check_integers
@@ -16,7 +16,7 @@ from lstm_jax.functional.integers import valid_steps
 from lstm_jax.functional.losses import cross_entropy
 from lstm_jax.metrics.means import Mean
 from lstm_jax.modules.dense import Dense
-from lstm_jax.modules.embedding import Embedding
+from lstm_jax.modules.embedding import Embedding, root_mean_square
 from lstm_jax.modules.graph import merge, split
 from lstm_jax.modules.pooling import Pooling
 from lstm_jax.modules.recurrent import Stack
@@ -39,6 +39,9 @@ NO_NOISE = Keys()
 class Classifier(nnx.Module):
     """Embedding, recurrent layers, pooling and a head.
 
+    Without an embedding it reads vectors as they are. `inputs` are tokens [time, batch] or vectors
+    [time, batch, features].
+
     Its parts can be called one after the other: `embed`, `read`, `classify`. A softmax, if there is
     one, predicts the next token from the outputs. `class_weights` are those of the loss, if any, in
     the order of the logits.
@@ -46,7 +49,7 @@ class Classifier(nnx.Module):
 
     def __init__(
         self,
-        embedding: Embedding,
+        embedding: Embedding | Dense | None,
         stack: Stack,
         pooling: Pooling,
         units: Sequence[int],
@@ -69,12 +72,12 @@ class Classifier(nnx.Module):
 
     def __call__(
         self,
-        tokens: Integer[Array, "time batch"],
+        inputs: Shaped[Array, "time batch ..."],
         lengths: Integer[Array, " batch"],
         keys: Keys = NO_NOISE,
     ) -> Float[Array, "batch classes"]:
-        """The logits of texts of at least one token."""
-        return self.classify(self.read(self.embed(tokens, keys), lengths, keys), lengths, keys)
+        """The logits of sequences of at least one step."""
+        return self.classify(self.read(self.embed(inputs, keys), lengths, keys), lengths, keys)
 
     def initial_carry(self, batch_size: int) -> tuple[()]:
         """Nothing: a sequence does not depend on the batch before."""
@@ -82,10 +85,19 @@ class Classifier(nnx.Module):
         return ()
 
     def embed(
-        self, tokens: Integer[Array, "time batch"], keys: Keys = NO_NOISE
+        self, inputs: Shaped[Array, "time batch ..."], keys: Keys = NO_NOISE
     ) -> Float[Array, "time batch features"]:
-        """The vectors of the words, some of which are read as unknown or are dropped."""
-        tokens = word_dropout(keys.words, tokens, self.word_dropout, self.unknown)
+        """The vectors of all steps; of words, some are read as unknown or are dropped.
+
+        Raises:
+            ArgumentError: the inputs have other axes or another dtype.
+        """
+        if self.embedding is None:
+            check_floating("inputs", inputs, "time batch features")
+            return inputs
+        if isinstance(self.embedding, Dense):
+            return self.embedding(inputs)
+        tokens = word_dropout(keys.words, inputs, self.word_dropout, self.unknown)
         return self.embedding(tokens, keys.embedding)
 
     def read(
@@ -125,6 +137,7 @@ class Classifier(nnx.Module):
             ArgumentError: an array has other axes or another dtype.
         """
         assert self.softmax is not None
+        assert isinstance(self.embedding, Embedding)
         check_integers("tokens", tokens, "time batch")
         time, batch = tokens.shape
         check_integers("lengths", lengths, "batch", (batch,))
@@ -143,7 +156,10 @@ class Classifier(nnx.Module):
         """What a `Perturbation` takes: the texts, and this classifier with the same noise."""
         graph, params = split(self)
         frozen = merge(graph, jax.lax.stop_gradient(params))
-        scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
+        if isinstance(frozen.embedding, Embedding):
+            scale = jnp.sqrt((frozen.embedding.table[...] ** 2).mean())
+        else:
+            scale = root_mean_square(jax.lax.stop_gradient(vectors), lengths)
 
         def logits_of(reader: Classifier) -> Logits:
             return lambda shifted: reader.classify(

@@ -16,6 +16,8 @@ class Dense(nnx.Module):
         self.kernel = nnx.Param(draw(rngs.params(), (features, units)))
         self.bias = nnx.Param(jnp.zeros((units,)))
 
-    def __call__(self, inputs: Float[Array, "batch features"]) -> Float[Array, "batch units"]:
+    def __call__(
+        self, inputs: Float[Array, "*positions features"]
+    ) -> Float[Array, "*positions units"]:
         """The map of every row."""
         return affine(inputs, self.kernel[...], self.bias[...])

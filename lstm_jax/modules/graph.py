@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from lstm_jax.errors import ConfigError
 from lstm_jax.types import Key, Params
 
 Graph = nnx.GraphDef[Any]
@@ -34,7 +35,16 @@ def split(model: nnx.Module) -> tuple[Graph, dict[str, Any]]:
     >>> graph, params = split(nnx.Linear(4, 10, rngs=nnx.Rngs(0)))
     >>> sorted(params)
     ['bias', 'kernel']
+
+    Raises:
+        ConfigError: the model keeps something else than parameters, all of which are trained.
     """
+    if rest := jax.tree.leaves_with_path(nnx.state(model, nnx.Not(nnx.Param))):
+        name = jax.tree_util.keystr(rest[0][0]).removesuffix(".value")
+        raise ConfigError(
+            f"{type(model).__name__} keeps {name}, which is no nnx.Param: what changes with the "
+            "data belongs into the carry, and a constant is computed"
+        )
     graph, state = nnx.split(model)
     return graph, nnx.to_pure_dict(state)
 

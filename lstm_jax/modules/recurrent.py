@@ -1,5 +1,7 @@
 """Recurrent layers, in one direction or both, and stacks of them."""
 
+import abc
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -42,6 +44,23 @@ class Layer(Protocol):
         without a key there is no noise.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerConfig(abc.ABC):
+    """What stands in the place of a cell where a layer is no recurrence of one.
+
+    A subclass is a frozen dataclass of hyperparameters.
+    """
+
+    @property
+    @abc.abstractmethod
+    def hidden(self) -> int:
+        """Features of an output."""
+
+    @abc.abstractmethod
+    def build(self, input_size: int, rngs: nnx.Rngs) -> Any:
+        """The layer, a module that is a `Layer`, for inputs of so many features."""
 
 
 class Recurrent(nnx.Module):
@@ -173,14 +192,14 @@ class Stack(nnx.Module):
 
 
 def recurrent_layers(
-    cells: Sequence[Cell],
+    cells: Sequence[Cell | LayerConfig],
     input_size: int,
     rngs: nnx.Rngs,
     *,
     bidirectional: bool = False,
     weight_drop: float = 0.0,
-) -> list[Recurrent | Bidirectional]:
-    """A recurrent layer for each cell, the first of which reads `input_size` features.
+) -> list[Any]:
+    """A layer for each cell, the first of which reads `input_size` features.
 
     >>> from lstm_jax.cells import GRU
     >>> cells = GRU(hidden=4), GRU(hidden=3)
@@ -189,17 +208,24 @@ def recurrent_layers(
     (6, 'a bidirectional layer reads each sequence from its end as well')
 
     Args:
-        cells: from the lowest layer up.
+        cells: from the lowest layer up; a layer that is no recurrence of a cell by its config.
         input_size: features of an input.
         rngs: draws the parameters.
         bidirectional: whether each layer reads from both ends, with a cell for each.
         weight_drop: probability of dropping an element of a recurrent kernel (Merity et al. 2018).
 
     Raises:
-        ConfigError: a cell without a recurrent kernel is to drop elements of it.
+        ConfigError: a layer without a recurrent kernel is to drop elements of it, or one that is no
+            recurrence is to read from both ends.
     """
     kind, layers = Bidirectional if bidirectional else Recurrent, []
     for cell in cells:
-        layers.append(kind(cell, input_size, rngs, weight_drop))
+        if isinstance(cell, Cell):
+            layers.append(kind(cell, input_size, rngs, weight_drop))
+        elif bidirectional or weight_drop:
+            name = type(cell).__name__
+            raise ConfigError(f"{name} has no direction and no recurrent kernel: set neither")
+        else:
+            layers.append(cell.build(input_size, rngs))
         input_size = layers[-1].features
     return layers

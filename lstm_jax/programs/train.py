@@ -6,11 +6,13 @@ r"""Trains an experiment, or goes on with it.
 Stopped or killed, the same command goes on from the last checkpoint and ends with the same result.
 """
 
+import json
 import shlex
 
 from absl import flags
 
 import lstm_jax
+from lstm_jax.config.saved import packages, to_json
 from lstm_jax.config.tree import describe
 from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
@@ -40,8 +42,12 @@ def main() -> None:
         raise ConfigError("--workdir is missing: give a directory, such as runs/quickstart")
     run = lstm_jax.train(experiment, workdir)
     print(f"trained; best checkpoint: step {run.step}; curves: {workdir}/learning_curves.png")
-    print(f"test score:  {program.command('evaluate')} --workdir={shlex.quote(workdir)}")
-    print(f"notebook:    import lstm_jax; run = lstm_jax.load({workdir!r})")
+    # Classes of the caller's own are trusted where the caller says so.
+    own = sorted(packages(json.loads(to_json(experiment))) - {"lstm_jax"})
+    trust = f" --trust={shlex.quote(','.join(own))}" if own else ""
+    arguments = ", ".join([repr(workdir), *([f"trust={own}"] if own else [])])
+    print(f"test score:  {program.command('evaluate')} --workdir={shlex.quote(workdir)}{trust}")
+    print(f"notebook:    import lstm_jax; run = lstm_jax.load({arguments})")
 
 
 def run() -> None:

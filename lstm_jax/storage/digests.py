@@ -10,7 +10,7 @@ from typing import Any
 from lstm_jax.errors import RunDirectoryError
 
 CONFIG = "config.json"
-VOCABULARY = "vocabulary.json"
+PREPROCESSOR = "preprocessor.json"
 
 
 def digests(workdir: Path, may_grow: Collection[str]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def digests(workdir: Path, may_grow: Collection[str]) -> dict[str, Any]:
         workdir: the run directory.
         may_grow: the fields of the config, dotted, that may become larger.
     """
-    noted = {CONFIG: sorted(may_grow), VOCABULARY: []}
+    noted = {CONFIG: sorted(may_grow), PREPROCESSOR: []}
     return {
         name: {"sha256": _digest(workdir / name, without), "without": without}
         for name, without in noted.items()

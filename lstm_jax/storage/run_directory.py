@@ -1,11 +1,11 @@
-"""The directory of a run: its one writer, its config, its vocabulary and its log of metrics.
+"""The directory of a run: its one writer, its config, its preprocessor and its log of metrics.
 
 A directory `runs/ptb` holds
 
-    config.json  vocabulary.json  metrics.jsonl  learning_curves.png  events.out.tfevents.*
-    checkpoints/1200/...  lock
+    config.json  preprocessor.json  metrics.jsonl  learning_curves.png  events.out.tfevents.*
+    checkpoints/1200/...  calibration/1200.json  lock
 
-and belongs to one experiment.
+and belongs to one experiment. Runs of before have a vocabulary.json instead of a preprocessor.
 """
 
 import datetime
@@ -23,16 +23,24 @@ import numpy as np
 
 from lstm_jax.config.saved import as_begun, check, from_json, packages, to_json
 from lstm_jax.config.tree import difference
-from lstm_jax.data.text.vocabulary import Vocabulary
-from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, RunDirectoryInUseError
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.errors import (
+    ConfigError,
+    DataError,
+    RunDirectoryError,
+    RunDirectoryInUseError,
+    UserError,
+)
 from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
 from lstm_jax.storage import digests
-from lstm_jax.storage.digests import CONFIG, VOCABULARY
+from lstm_jax.storage.digests import CONFIG, PREPROCESSOR
 from lstm_jax.storage.metrics_log import MetricsLog, read_log
 
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
+_VOCABULARY = "vocabulary.json"
+"""What runs of before have instead of a preprocessor."""
 
 
 class RunDirectory:
@@ -79,21 +87,25 @@ class RunDirectory:
         """
         digests.verify(self.path, saved, step)
 
-    def save_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Saves the vocabulary, or makes sure that it is the one with which the run started.
+    def save_preprocessor(self, preprocessor: Preprocessor) -> None:
+        """Saves the preprocessor, or makes sure that it is the one with which the run started.
 
         Raises:
-            RunDirectoryError: the run started with another vocabulary.
+            RunDirectoryError: the run started with another one.
         """
-        path = self.path / VOCABULARY
+        path, text = self.path / PREPROCESSOR, to_json(preprocessor)
+        if any((self.path / name).exists() for name in (PREPROCESSOR, _VOCABULARY)):
+            trust = packages(json.loads(text))
+            saved = read_preprocessor(self.path, self.experiment, trust)
+            if saved != preprocessor:
+                raise RunDirectoryError(
+                    f"the data changed: {self.path} began with {saved.describe()}, the data now "
+                    f"give {preprocessor.describe()} (digest {saved.digest[:8]} there, "
+                    f"{preprocessor.digest[:8]} now); bring the data back or choose another "
+                    "directory"
+                )
         if not path.exists():
-            write_atomically(path, vocabulary.to_json().encode())
-        elif (saved := read_vocabulary(self.path)).digest != vocabulary.digest:
-            raise RunDirectoryError(
-                f"the data changed: {path} has {len(saved):,} {saved.unit}, the data now give "
-                f"{len(vocabulary):,} {vocabulary.unit} (digest {saved.digest[:8]} there, "
-                f"{vocabulary.digest[:8]} now); bring the data back or choose another directory"
-            )
+            write_atomically(path, text.encode())
 
     def close(self) -> None:
         """Lets another writer in."""
@@ -112,7 +124,7 @@ def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
     The kernel frees the lock when the process ends, however it ends. A run is resumed only with the
     experiment it started with, except that numbers in the fields which `experiment.MAY_GROW` names
     may have become larger; None is "no limit" there, the largest of all. A run
-    that was stopped before it had a vocabulary, by a mistake in its config perhaps, starts anew.
+    that was stopped before it had a preprocessor, by a mistake in its config perhaps, starts anew.
 
     Use it in a `with` statement.
 
@@ -165,19 +177,33 @@ def read_experiment(workdir: str | Path, trust: Collection[str] = ()) -> Any:
         raise ConfigError(f"{path / CONFIG}: {error}") from error
 
 
-def read_vocabulary(workdir: str | Path) -> Vocabulary:
-    """The vocabulary of a run.
+def read_preprocessor(
+    workdir: str | Path, experiment: Any, trust: Collection[str] = ()
+) -> Preprocessor:
+    """The preprocessor of a run.
+
+    Args:
+        workdir: the run directory.
+        experiment: that of the run, whose data read what runs of before have.
+        trust: packages, beside `lstm_jax` and those of the experiment, whose classes it may be of.
 
     Raises:
-        RunDirectoryError: there is no such run, or it has no vocabulary (yet).
-        DataError: the file is malformed.
+        RunDirectoryError: there is no such run, or it has no preprocessor (yet).
+        DataError: the file is malformed, or of a class that is not trusted.
     """
     path = expand_user(workdir)
-    text = _read_text(path, VOCABULARY)
+    of_before = not (path / PREPROCESSOR).exists() and (path / _VOCABULARY).exists()
+    name = _VOCABULARY if of_before else PREPROCESSOR
+    text = _read_text(path, name)
     try:
-        return Vocabulary.from_json(text)
-    except DataError as error:
-        raise DataError(f"{path / VOCABULARY}: {error}") from error
+        if of_before:
+            return experiment.data.restore(text)
+        found = from_json(text, {*trust, *packages(json.loads(to_json(experiment)))})
+    except UserError as error:
+        raise DataError(f"{path / name}: {error}") from error
+    if not isinstance(found, Preprocessor):
+        raise DataError(f"{path / name}: a {type(found).__name__} is no preprocessor")
+    return found
 
 
 def read_metrics(workdir: str | Path) -> dict[str, dict[str, np.ndarray]]:
@@ -232,7 +258,8 @@ def _describe_owner(text: bytes) -> str:
 def _save_config(path: Path, experiment: Any) -> Any:
     """Writes the config of a new run; compares it with that of a run to be resumed."""
     text = to_json(experiment)
-    begun = any(path.with_name(name).exists() for name in (VOCABULARY, CHECKPOINTS))
+    marks = PREPROCESSOR, _VOCABULARY, CHECKPOINTS
+    begun = any(path.with_name(name).exists() for name in marks)
     if not begun or not path.exists():
         write_atomically(path, text.encode())
         return experiment

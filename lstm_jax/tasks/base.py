@@ -15,10 +15,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from lstm_jax.cells.base import Cell
-from lstm_jax.data.text.vocabulary import Vocabulary
-from lstm_jax.errors import ConfigError
+from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.metrics.means import Metric
+from lstm_jax.tasks.capabilities import Use
 from lstm_jax.types import Array, Batch, Carry, Key
 
 
@@ -97,28 +96,41 @@ class Task(abc.ABC):
 
     BATCH: ClassVar[type]
     """The batches that the task learns from."""
+    PREPROCESSOR: ClassVar[type] = Preprocessor
+    """What must be known of the data."""
+    OWN: ClassVar[tuple[str, ...]] = ()
+    """Parts of the model that mean nothing to another task: `pretrained` leaves them behind."""
 
     pretrained: str | None = dataclasses.field(default=None, kw_only=True)
-    """A run directory. The model starts from its vocabulary, embedding and recurrent layers, which
-    must fit; `~` and `$VARIABLE` are replaced. Needed until the first checkpoint is saved."""
+    """A run directory. The model starts from the parts that its model has as well, but for those of
+    `OWN`, which must fit, and its data from what their inputs mean there (a vocabulary); `~` and
+    `$VARIABLE` are replaced. Needed until the first checkpoint is saved."""
 
     @property
     @abc.abstractmethod
     def score(self) -> Score:
         """The entry of `summarize` that selects the best checkpoint."""
 
-    @property
-    def reads_unknown(self) -> bool:
-        """Whether training reads tokens as unknown that are not, so that `<unk>` is trained."""
-        return False
+    def check(self, preprocessor: Preprocessor, dataset: Any) -> None:
+        """Says before the first step what of the data cannot fit; by default all does.
 
-    def describe(self, vocabulary: Vocabulary) -> list[str]:
+        Raises:
+            ConfigError: something cannot; in one line.
+        """
+        del preprocessor, dataset
+
+    def describe(self, preprocessor: Preprocessor) -> list[str]:
         """What is to be said of the task before the first step, in lines; by default nothing."""
-        del vocabulary
+        del preprocessor
+        return []
+
+    def warn(self, dataset: Any) -> list[str]:
+        """What a new run may regret, in lines; by default nothing."""
+        del dataset
         return []
 
     @abc.abstractmethod
-    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> nnx.Module:
+    def build(self, rngs: nnx.Rngs, preprocessor: Preprocessor) -> nnx.Module:
         """A model with fresh parameters."""
 
     def initial_carry(self, model: Any, batch_size: int) -> Carry:
@@ -140,7 +152,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def summarize(
-        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], preprocessor: Preprocessor
     ) -> dict[str, float]:
         """The figures people read, of merged sums: perplexity, accuracy, ...
 
@@ -148,41 +160,21 @@ class Task(abc.ABC):
             sums: the metrics of `loss` or `observe`, merged.
             rows: what `observe` kept of every example, in the order of their places; empty of
                 training.
-            vocabulary: that of the data.
+            preprocessor: that of the data.
         """
 
     def details(
-        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], preprocessor: Preprocessor
     ) -> dict[str, Any]:
         """What an evaluation says beyond figures, such as a confusion matrix; else nothing."""
-        del sums, rows, vocabulary
+        del sums, rows, preprocessor
         return {}
 
+    def calibrate(self, use: Use) -> dict[str, Any] | None:
+        """What is learned from validation data once the model is trained; by default nothing.
 
-def cells_of(cell: Cell | tuple[Cell, ...], layers: int) -> tuple[Cell, ...]:
-    """The cell of every layer, given one for all of them or one for each.
-
-    >>> from lstm_jax.cells import LSTM
-    >>> [cell.hidden for cell in cells_of(LSTM(hidden=8), 2)]
-    [8, 8]
-
-    Raises:
-        ConfigError: there are more or fewer cells than layers, or no layers.
-    """
-    cells = cell if isinstance(cell, tuple) else (cell,) * layers
-    if len(cells) != layers:
-        raise ConfigError(f"layers is {layers} but cell has {len(cells)} cells")
-    if layers < 1:
-        raise ConfigError("there must be at least one layer")
-    return cells
-
-
-def check_rates(task: Task, *names: str) -> None:
-    """Makes sure that fields are probabilities below 1.
-
-    Raises:
-        ConfigError: one is not.
-    """
-    for name in names:
-        if not 0 <= getattr(task, name) < 1:
-            raise ConfigError(f"{name} lies in [0, 1), not {getattr(task, name)}")
+        Thresholds, quantiles, a temperature: whatever JSON can hold. A run saves it beside its
+        checkpoint, and capabilities find it in `use.calibration`.
+        """
+        del use
+        return None

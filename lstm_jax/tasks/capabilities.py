@@ -10,11 +10,10 @@ A run binds those that its task has: `run.predict(texts)`.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_jax.data.base import Data
-from lstm_jax.data.text.vocabulary import Vocabulary
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "is_capability"
@@ -25,10 +24,12 @@ class Use(NamedTuple):
 
     model: Any
     """The trained model."""
-    vocabulary: Vocabulary
-    """What its tokens mean."""
+    preprocessor: Any
+    """What goes into it and comes out; of the class that the task names."""
     data: Data
     """How it read what it was trained on; it reads what is new in the same way."""
+    calibration: Mapping[str, Any] | None = None
+    """What `Task.calibrate` found for it; None where that was not asked for yet, or is nothing."""
 
 
 def capability(method: F) -> F:

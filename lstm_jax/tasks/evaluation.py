@@ -32,8 +32,11 @@ class Evaluated(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def make_eval_step(task: Task, graph: Graph) -> EvalStep:
-    """The compiled evaluation of one batch: no noise, no gradient. One program for one model."""
+def make_eval_step(task: Task, graph: Graph, seed: int = 0) -> EvalStep:
+    """The compiled evaluation of one batch: no noise, no gradient. One program for one model.
+
+    What a task draws in evaluation is the same at every step, and whatever the batches are.
+    """
 
     def initial_carry(params: Params, batch_size: int) -> Carry:
         return task.initial_carry(merge(graph, params), batch_size)
@@ -41,22 +44,25 @@ def make_eval_step(task: Task, graph: Graph) -> EvalStep:
     def observe(
         params: Params, carry: Carry, batch: Batch
     ) -> tuple[Carry, dict[str, Metric], dict[str, Array]]:
-        # What is drawn in evaluation is the same for every run, step and batch.
-        output = task.observe(merge(graph, params), batch, carry, jax.random.key(0))
+        output = task.observe(merge(graph, params), batch, carry, jax.random.key(seed))
         return output.carry, output.metrics, output.rows or {}
 
     return EvalStep(jax.jit(initial_carry, static_argnums=1), jax.jit(observe))
 
 
 def evaluate(eval_step: EvalStep, params: Params, batches: Iterable[Batch]) -> Evaluated:
-    """The metrics of all batches, merged, and the rows of all examples."""
-    carry: Carry = None
+    """The metrics of all batches, merged, and the rows of all examples.
+
+    Where a batch has other columns than the one before, the carry starts afresh.
+    """
+    carry, columns = None, -1
     merged: dict[str, Metric] = {}
     rows: dict[str, list[np.ndarray]] = {}
     places: list[np.ndarray] = []
     for batch in batches:
-        if carry is None:
-            carry = eval_step.initial_carry(params, len(batch.place))
+        if len(batch.place) != columns:
+            columns = len(batch.place)
+            carry = eval_step.initial_carry(params, columns)
         carry, metrics, kept = eval_step.observe(params, carry, batch)
         host = {name: metric.to_host() for name, metric in metrics.items()}
         merged = merge_metrics(merged, host) if merged else host

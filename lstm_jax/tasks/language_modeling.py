@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from lstm_jax.cells import LSTM, Cell
-from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.cells import LSTM
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.text.preprocessors import TextPreprocessor
+from lstm_jax.data.text.unknown import warn_of_unknown
 from lstm_jax.data.windows import WindowBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference.sampling import sample
@@ -23,8 +25,9 @@ from lstm_jax.modules import (
     make_softmax,
     recurrent_layers,
 )
-from lstm_jax.tasks.base import Output, Score, Task, Term, cells_of, check_rates
+from lstm_jax.tasks.base import Output, Score, Task, Term
 from lstm_jax.tasks.capabilities import Use, capability
+from lstm_jax.tasks.fields import AnyLayer, cells_of, check_rates
 from lstm_jax.types import Batch, Carry, Key
 
 
@@ -35,16 +38,20 @@ class LanguageModeling(Task):
     Source: Zaremba, Sutskever and Vinyals 2014, "Recurrent neural network regularization".
 
     >>> task = LanguageModeling(cell=LSTM(hidden=8), layers=2)
-    >>> vocabulary = Vocabulary.build(["a b a c"], "words")
-    >>> model = task.build(nnx.Rngs(0), vocabulary)
+    >>> from lstm_jax.data import Vocabulary
+    >>> preprocessor = TextPreprocessor(Vocabulary.build(["a b a c"], "words"))
+    >>> model = task.build(nnx.Rngs(0), preprocessor)
     >>> tokens = jnp.zeros((5, 3), jnp.int32)
     >>> model(tokens, task.initial_carry(model, 3))[0].shape
     (5, 3, 5)
     """
 
     BATCH: ClassVar[type] = WindowBatch
+    PREPROCESSOR: ClassVar[type] = TextPreprocessor
 
-    cell: Cell | tuple[Cell, ...] = dataclasses.field(default_factory=lambda: LSTM(hidden=200))
+    cell: AnyLayer | tuple[AnyLayer, ...] = dataclasses.field(
+        default_factory=lambda: LSTM(hidden=200)
+    )
     """The cell of every layer, or one for each layer."""
     layers: int = 2
     embedding: int | None = None
@@ -89,9 +96,14 @@ class LanguageModeling(Task):
         """Nats a token, the fewer the better."""
         return Score("nats_per_token", "min")
 
-    def build(self, rngs: nnx.Rngs, vocabulary: Vocabulary) -> LanguageModel:
-        """A language model over the vocabulary."""
-        hidden, size = self._cells[-1].hidden, len(vocabulary)
+    def warn(self, dataset: Any) -> list[str]:
+        """That the model learns nothing of unknown words, if so."""
+        # What begins with the words of another run cannot read them otherwise.
+        return [] if self.pretrained else warn_of_unknown(dataset)
+
+    def build(self, rngs: nnx.Rngs, preprocessor: Preprocessor) -> LanguageModel:
+        """A language model over the tokens of the data."""
+        hidden, size = self._cells[-1].hidden, preprocessor.inputs.size
         embedding = Embedding(size, self._features, rngs, self.embedding_dropout)
         layers = recurrent_layers(self._cells, self._features, rngs, weight_drop=self.weight_drop)
         stack = Stack(layers, self.dropout, self.variational)
@@ -112,7 +124,7 @@ class LanguageModeling(Task):
         return Output({"nats": Term(total, size)}, carry, metrics)
 
     def summarize(
-        self, sums: dict[str, Any], rows: dict[str, np.ndarray], vocabulary: Vocabulary
+        self, sums: dict[str, Any], rows: dict[str, np.ndarray], preprocessor: Any
     ) -> dict[str, float]:
         """Cross entropy in nats, as perplexity, and in bits for characters and bytes."""
         del rows
@@ -120,8 +132,8 @@ class LanguageModeling(Task):
         nats = mean.compute()
         summary = {"nats_per_token": nats, "perplexity": perplexity(nats)}
         name = {"characters": "bits_per_character", "bytes": "bits_per_byte"}
-        if vocabulary.unit in name:
-            summary[name[vocabulary.unit]] = bits_per_character(nats)
+        if (unit := preprocessor.vocabulary.unit) in name:
+            summary[name[unit]] = bits_per_character(nats)
         return summary | {"tokens": int(mean.count)}
 
     @capability
@@ -153,13 +165,14 @@ class LanguageModeling(Task):
             ConfigError: a number is outside its range.
         """
         # The text is read after the token that stands before every text, as in training.
-        ids = [use.vocabulary.start, *use.vocabulary.encode(prompt).tolist()]
+        vocabulary = use.preprocessor.vocabulary
+        ids = [vocabulary.start, *vocabulary.encode(prompt).tolist()]
         carry = self.initial_carry(use.model, 1)
         drawn = sample(use.model, carry, ids, length, temperature, top_k, seed)
-        return use.vocabulary.decode([*ids[1:], *drawn])
+        return vocabulary.decode([*ids[1:], *drawn])
 
     @property
-    def _cells(self) -> tuple[Cell, ...]:
+    def _cells(self) -> tuple[AnyLayer, ...]:
         return cells_of(self.cell, self.layers)
 
     @property

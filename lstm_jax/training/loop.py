@@ -1,9 +1,10 @@
 """The training loop."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from lstm_jax.data.text.unknown import warn_of_unknown
+from lstm_jax.config.saved import packages, to_json
 from lstm_jax.experiment import Experiment
 from lstm_jax.recurrence import backend
 from lstm_jax.reporting.reporter import Reporter, describe_evaluation, progress_bar
@@ -15,7 +16,7 @@ from lstm_jax.storage.run_directory import RunDirectory
 from lstm_jax.tasks import evaluation
 from lstm_jax.training.finite import check_state, dispatch
 from lstm_jax.training.origin import open_origin
-from lstm_jax.training.progress import update_progress
+from lstm_jax.training.progress import check_score, update_progress
 from lstm_jax.training.step import own, prepare, summarize, zeros_like
 
 
@@ -35,7 +36,8 @@ def train(
         4. one dispatch of optimizer steps; stop if a loss or a gradient is not finite
         5. log the training metrics since the last record: every `log_every` steps, and before 1
     An end between two evaluations is evaluated, too, but after the last save: if steps or epochs
-    grow, the run goes on as if it had never ended. Returned are the best parameters, by validation.
+    grow, the run goes on as if it had never ended. Returned are the best parameters, by validation,
+    for which `task.calibrate` has learned what it needs.
 
     Raises:
         RunDirectoryError: the directory is in use, or holds another experiment or other data.
@@ -46,8 +48,12 @@ def train(
     """
     keep_freed_memory()
     with run_directory.open_for_writing(workdir, experiment) as directory:
-        _Loop(directory, should_stop).run()
-        return open_run(directory.path, directory.experiment)
+        loop = _Loop(directory, should_stop)
+        loop.run()
+        trust = packages(json.loads(to_json(loop.preprocessor)))
+        run = open_run(directory.path, directory.experiment, trust=trust)
+        run.calibrate()
+        return run
 
 
 class _Loop:
@@ -59,7 +65,7 @@ class _Loop:
         self.directory, self.keep, self.should_stop = directory, experiment.keep, asked
         what = self.task, experiment.data, self.optimizer, experiment.seed
         prepared = prepare(*what, open_origin(experiment, directory.path))
-        self.vocabulary, self.dataset, self.state = prepared[:3]
+        self.preprocessor, self.dataset, self.state = prepared[:3]
         self.train_steps, self.eval_step, self.backend, self.notes = prepared[3:]
         self.validation, self.digest = self.dataset.evaluation("validation"), self.dataset.digest
         self.epoch = self.dataset.steps_per_epoch
@@ -68,7 +74,7 @@ class _Loop:
     def run(self) -> None:
         """Restores, opens what must be closed, and goes through the loop."""
         # Nothing was wrong with the experiment: from here on the directory takes no other.
-        self.directory.save_vocabulary(self.vocabulary)
+        self.directory.save_preprocessor(self.preprocessor)
         # Now, for what somebody writes there while the run goes on is not what it was trained by.
         self.files = self.directory.digests()
         restored = checkpoints.restore_latest(self.directory.checkpoints, self.state)
@@ -76,9 +82,10 @@ class _Loop:
             self.directory.compare_data(restored.metadata["data"], self.digest)
             self.directory.compare_files(restored.metadata.get("files", {}), restored.step)
             self.notes += backend.describe_change(restored.metadata.get("backend"), self.backend)
-        # What has begun, or begins with the words of another run, cannot read them otherwise.
-        elif self.task.pretrained is None and not self.task.reads_unknown:
-            self.notes = "\n".join([self.notes, *warn_of_unknown(self.dataset)])
+        else:
+            parts = self.eval_step, self.state.params, self.validation[:1]
+            check_score(self.task, *parts, self.preprocessor)
+            self.notes = "\n".join([self.notes, *self.task.warn(self.dataset)])
         self.state = own(restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None
         shown = self.directory.path, self.due.total, self.step, self.dataset.items
@@ -122,7 +129,7 @@ class _Loop:
         found = evaluation.evaluate(self.eval_step, self.state.params, batches)
         if self.interruption:
             return
-        metrics = self.task.summarize(*found, self.vocabulary)
+        metrics = self.task.summarize(*found, self.preprocessor)
         self._record("validation", metrics)
         value = metrics[score.metric]
         progress = update_progress(progress, score, self.optimizer, self.step, value)
@@ -152,7 +159,7 @@ class _Loop:
 
     def _log_training(self) -> None:
         """Logs the means since the last record, if there was a step since, and begins new ones."""
-        parts = self.task, self.optimizer, self.vocabulary, self.epoch
+        parts = self.task, self.optimizer, self.preprocessor, self.epoch
         if metrics := summarize(self.state, *parts):
             self._record("train", metrics)
             self.state = self.state._replace(metrics=zeros_like(self.state.metrics))

@@ -25,8 +25,8 @@ def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
     """What the model of an experiment starts from: its `task.pretrained`, if it names a run.
 
     The step that is loaded first is written into `workdir`, and a run that is killed before its
-    first checkpoint starts from the same one again. Once it has a checkpoint only the vocabulary is
-    needed, which it has as well.
+    first checkpoint starts from the same one again. Once it has a checkpoint only the
+    preprocessor is needed, which it has as well.
 
     Raises:
         UserError: that run cannot be loaded, or is not the same any more.
@@ -35,7 +35,7 @@ def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
     if name is None:
         return None
     if checkpoints.steps(workdir / run_directory.CHECKPOINTS):
-        return Origin(name, run_directory.read_vocabulary(workdir), None)
+        return Origin(name, run_directory.read_preprocessor(workdir, experiment), None)
     saved = _read(workdir / ORIGIN, name)
     try:
         trust = packages(json.loads(to_json(experiment)))
@@ -49,7 +49,7 @@ def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
             "another directory"
         )
     write_atomically(workdir / ORIGIN, (json.dumps(record, indent=2) + "\n").encode())
-    return Origin(f"{name}, step {run.step}", run.vocabulary, run.params)
+    return Origin(f"{name}, step {run.step}", run.preprocessor, run.params)
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """What the training loop decides by: the best score so far, and how long ago that was."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.optimization.schedules import Plateau
-from lstm_jax.tasks.base import Score
-from lstm_jax.types import Array
+from lstm_jax.tasks.base import Score, Task
+from lstm_jax.tasks.evaluation import EvalStep, evaluate
+from lstm_jax.types import Array, Batch, Params
 
 
 class Progress(NamedTuple):
@@ -59,3 +63,21 @@ def update_progress(
         plateau_evaluations=jnp.int32(plateau),
         learning_rate_scale=jnp.float32(scale),
     )
+
+
+def check_score(
+    task: Task,
+    eval_step: EvalStep,
+    params: Params,
+    batches: Sequence[Batch],
+    preprocessor: Preprocessor,
+) -> None:
+    """Evaluates a few batches, so that a score which nothing computes is not missed an epoch later.
+
+    Raises:
+        ConfigError: the task's score is not among its metrics.
+    """
+    metrics = task.summarize(*evaluate(eval_step, params, batches), preprocessor)
+    if (score := task.score.metric) not in metrics:
+        name, known = type(task).__name__, ", ".join(metrics)
+        raise ConfigError(f"{name}.score is {score!r}, which is not among its metrics: {known}")

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Float, Int
 
 from lstm_jax.data.base import Data, Dataset
-from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
@@ -25,6 +25,8 @@ from lstm_jax.training.transfer import Origin, adopt, describe_adopted
 from lstm_jax.types import Array, Batch, Carry, Key, Params
 
 GRADIENT_NORM = "gradient_norm"
+_AUGMENTATION = 2**32 - 2
+"""What makes the key of augmentation another one than those of a task, which it splits."""
 
 
 class TrainState(NamedTuple):
@@ -49,7 +51,7 @@ class Report(NamedTuple):
 class Prepared(NamedTuple):
     """A model and its data, ready for the first step."""
 
-    vocabulary: Vocabulary
+    preprocessor: Preprocessor
     dataset: Dataset
     state: TrainState
     train_steps: "TrainSteps"
@@ -83,39 +85,49 @@ def prepare(
         DataError: the data cannot be read, or are too few.
         ConfigError: the optimizer refuses its options, or the model does not fit its origin.
     """
-    vocabulary = data.build_vocabulary(None if origin is None else origin.vocabulary)
-    dataset = data.open(vocabulary, seed)
+    preprocessor = data.fit(None if origin is None else origin.preprocessor)
+    dataset = data.open(preprocessor, seed)
     if not isinstance(batch := dataset.batch(0), task.BATCH):
         raise ConfigError(
             f"{type(task).__name__} learns from batches of {task.BATCH.__name__}, and "
             f"{type(data).__name__} gives {type(batch).__name__}"
         )
+    if not isinstance(preprocessor, task.PREPROCESSOR):
+        raise ConfigError(
+            f"{type(task).__name__} needs a {task.PREPROCESSOR.__name__}, and "
+            f"{type(data).__name__} gives a {type(preprocessor).__name__}"
+        )
+    task.check(preprocessor, dataset)
     epoch = dataset.steps_per_epoch
     with backend.recorded() as used:
         graph, state = init_state(
             task,
             optimizer,
-            vocabulary,
+            preprocessor,
             batch,
             batch_size=dataset.batch_size,
             steps_per_epoch=epoch,
             seed=seed,
             origin=origin,
         )
-    train_steps = make_train_steps(task, optimizer, graph, steps_per_epoch=epoch, seed=seed)
+    # Data that change nothing in a batch are no part of the program, which they all share.
+    augmenting = None if type(data).augment is Data.augment else data
+    train_steps = make_train_steps(
+        task, optimizer, graph, augmenting, steps_per_epoch=epoch, seed=seed
+    )
     notes = [dataset.describe("train"), dataset.describe("validation")]
-    notes += task.describe(vocabulary)
+    notes += task.describe(preprocessor)
     if used:
         notes.append("backend: " + backend.describe(used))
     if origin is not None and origin.params is not None:
-        notes.insert(0, describe_adopted(state.params, origin))
-    eval_step = make_eval_step(task, graph)
+        notes.insert(0, describe_adopted(state.params, origin, task.OWN))
+    eval_step = make_eval_step(task, graph, seed)
     named = (
         f"native {native_library.instruction_set()}" if name == "native" else name for name in used
     )
     release_freed_memory()
     return Prepared(
-        vocabulary,
+        preprocessor,
         dataset,
         state,
         train_steps,
@@ -128,7 +140,7 @@ def prepare(
 def init_state(
     task: Task,
     optimizer: Optimizer,
-    vocabulary: Vocabulary,
+    preprocessor: Preprocessor,
     batch: Batch,
     *,
     batch_size: int,
@@ -141,17 +153,17 @@ def init_state(
     Args:
         task: what is trained.
         optimizer: how it is trained.
-        vocabulary: that of the data.
+        preprocessor: that of the data.
         batch: any training batch, for the shapes of the metrics.
         batch_size: sequences in a training batch.
         steps_per_epoch: training batches in an epoch.
         seed: of the parameters.
         origin: where the parameters come from that do not start at random.
     """
-    graph, draw = _initializer(task, vocabulary)
+    graph, draw = _initializer(task, preprocessor)
     params = draw(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
     if origin is not None and origin.params is not None:
-        params = adopt(params, origin)
+        params = adopt(params, origin, task.OWN)
     carry = task.initial_carry(merge(graph, params), batch_size)
 
     def metrics(params: Params, batch: Batch) -> dict[str, Metric]:
@@ -176,27 +188,35 @@ def own(state: TrainState) -> TrainState:
 
 
 @functools.lru_cache(maxsize=8)
-def _initializer(task: Task, vocabulary: Vocabulary) -> tuple[Graph, Callable[[Key], Params]]:
+def _initializer(task: Task, preprocessor: Preprocessor) -> tuple[Graph, Callable[[Key], Params]]:
     """The structure of the model, and the compiled function that draws its first parameters."""
-    build = functools.partial(task.build, vocabulary=vocabulary)
+    build = functools.partial(task.build, preprocessor=preprocessor)
     return structure(build)[0], jax.jit(lambda key: initialize(build, key)[1])
 
 
 @functools.lru_cache(maxsize=8)
 def make_train_steps(
-    task: Task, optimizer: Optimizer, graph: Graph, *, steps_per_epoch: int, seed: int
+    task: Task,
+    optimizer: Optimizer,
+    graph: Graph,
+    data: Data | None = None,
+    *,
+    steps_per_epoch: int,
+    seed: int,
 ) -> TrainSteps:
     """The compiled training step.
 
     It takes batches stacked along a new first axis and makes one optimizer step with each, in one
     dispatch. The buffers of the state it is given are used up. The noise of step i is drawn from
     `fold_in(key(seed), i)`. Called with the same arguments again, it returns the same program,
-    compiled already.
+    compiled already. With `data`, each batch is read as their `augment` makes it.
     """
     noise = jax.random.key(seed)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
         key = jax.random.fold_in(noise, state.step)
+        if data is not None:
+            batch = data.augment(jax.random.fold_in(key, _AUGMENTATION), batch)
 
         def loss(params: Params) -> tuple[Array, Output]:
             output = task.loss(merge(graph, params), batch, state.carry, key)
@@ -228,7 +248,7 @@ def summarize(
     state: TrainState,
     task: Task,
     optimizer: Optimizer,
-    vocabulary: Vocabulary,
+    preprocessor: Preprocessor,
     steps_per_epoch: int,
 ) -> dict[str, float]:
     """The figures of the training steps since the last record; none if there was no step."""
@@ -238,7 +258,7 @@ def summarize(
         return {}
     rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
     figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
-    return task.summarize(sums, {}, vocabulary) | figures
+    return task.summarize(sums, {}, preprocessor) | figures
 
 
 def stack(batches: list[Batch]) -> Batch:

@@ -8,7 +8,7 @@ from lstm_jax.data import LabelledTexts, TextWindows
 from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.tasks import Classification, LanguageModeling
-from lstm_jax.tasks.base import cells_of
+from lstm_jax.tasks.fields import cells_of
 from scripts.benchmarks import classifier, language_model
 
 Sizes = language_model.Sizes | classifier.Sizes
@@ -95,7 +95,7 @@ def _classifier_sizes(
     (cell,) = cells_of(task.cell, task.layers)
     return classifier.Sizes(
         vocabulary=data.max_vocabulary or vocabulary,
-        embedding=task.embedding,
+        embedding=task.embedding or 0,
         hidden=cell.hidden,
         length=length,
         batch=data.batch_size,

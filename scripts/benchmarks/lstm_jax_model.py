@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import Experiment
-from lstm_jax.data.padded import LabelledBatch
+from lstm_jax.data.padded import PaddedBatch
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.text.preprocessors import LabelledTextPreprocessor, TextPreprocessor
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.data.windows import WindowBatch
 from lstm_jax.optimization.schedules import Constant
@@ -37,7 +39,7 @@ def prepare(
     graph, state = training.init_state(
         task,
         optimizer,
-        Vocabulary(tuple(words(vocabulary)), "words", classes=CLASSES),
+        _preprocessor(task, Vocabulary(tuple(words(vocabulary)), "words")),
         _batch(task, example),
         batch_size=example[0].shape[1],
         steps_per_epoch=1,
@@ -45,6 +47,12 @@ def prepare(
     )
     seed = experiment.seed
     return state, training.make_train_steps(task, optimizer, graph, steps_per_epoch=1, seed=seed)
+
+
+def _preprocessor(task: Task, vocabulary: Vocabulary) -> Preprocessor:
+    if task.BATCH is PaddedBatch:
+        return LabelledTextPreprocessor(vocabulary, CLASSES)
+    return TextPreprocessor(vocabulary)
 
 
 def stack(task: Task, batches: Sequence[tuple[np.ndarray, ...]]) -> Any:
@@ -92,7 +100,7 @@ def words(count: int) -> list[str]:
 
 def _batch(task: Task, arrays: tuple[np.ndarray, ...]) -> Any:
     place = np.arange(arrays[0].shape[1], dtype=np.int32)
-    if task.BATCH is LabelledBatch:
-        return LabelledBatch(*arrays, mask=np.ones(len(place), np.float32), place=place)
+    if task.BATCH is PaddedBatch:
+        return PaddedBatch(*arrays, mask=np.ones(len(place), np.float32), place=place)
     mask = np.ones(arrays[0].shape, np.float32)
     return WindowBatch(*arrays, mask=mask, start=np.bool_(False), place=place)

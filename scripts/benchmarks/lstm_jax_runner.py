@@ -10,8 +10,10 @@ import numpy as np
 import lstm_jax
 from lstm_jax import Experiment
 from lstm_jax.data import TextWindows
-from lstm_jax.data.base import Source, Split
-from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.sources import Split
+from lstm_jax.data.text.corpora import TextSource
+from lstm_jax.data.text.preprocessors import TextPreprocessor
 from lstm_jax.data.windows import TokenWindows, WindowBatch
 from scripts.benchmarks.language_model import Sizes
 from scripts.benchmarks.lstm_jax_model import words
@@ -45,7 +47,7 @@ def tokens_per_second(experiment: Experiment, sizes: Sizes, seconds: float) -> f
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomWords(Source):
+class RandomWords(TextSource):
     """Text of as many distinct words as wanted, 93 times as long, as the Penn Treebank is."""
 
     vocabulary: int = 10_000
@@ -66,15 +68,16 @@ class TimedWindows(TextWindows):
     """The clock is read before each so many batches, and starts at the third time."""
     seconds: float = 1.0
 
-    def open(self, vocabulary: Vocabulary, seed: int = 0) -> TokenWindows:
+    def open(self, preprocessor: Preprocessor, seed: int = 0) -> TokenWindows:
         """The batches."""
         del seed
-        return _TimedTokenWindows(self, vocabulary)
+        assert isinstance(preprocessor, TextPreprocessor)
+        return _TimedTokenWindows(self, preprocessor)
 
 
 class _TimedTokenWindows(TokenWindows):
-    def __init__(self, config: TimedWindows, vocabulary: Vocabulary):
-        super().__init__(config, vocabulary)
+    def __init__(self, config: TimedWindows, preprocessor: TextPreprocessor):
+        super().__init__(config, preprocessor)
         self._dispatch, self._seconds, self._started = config.dispatch, config.seconds, 0.0
 
     def batch(self, index: int) -> WindowBatch:

@@ -40,7 +40,7 @@ def measure(
     data = run.experiment.data
     if not isinstance(data, LabelledTexts):
         raise ValueError(f"{workdir} is not a run of a classifier")
-    texts = [example.text for example in data.source.examples("test")][:most]
+    texts = [example.inputs for example in data.source.examples("test")][:most]
     figures = {}
     start = time.perf_counter()
     if implementation == "lstm_jax":
@@ -55,7 +55,7 @@ def measure(
         packed = implementation == "torch_packed"
         model = torch_classifier.of_run(run.experiment.task, run.params, packed)
         start = time.perf_counter()
-        sequences = [data.encode(text, run.vocabulary) for text in texts]
+        sequences = [run.preprocessor.encode(one).inputs for one in data.read(texts)]
         found = torch_classifier.predict(model, sequences, batch_size).argmax(axis=1)
         figures["seconds"] = time.perf_counter() - start
     weights = np.arange(1, len(found) + 1)

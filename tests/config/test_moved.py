@@ -10,7 +10,9 @@ import lstm_jax.sweeps
 from lstm_jax.cells import Cell
 from lstm_jax.config import from_json, moved, to_json
 from lstm_jax.config.saved import _public_name
-from lstm_jax.data.base import Data, Source
+from lstm_jax.data.base import Data
+from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.sources import Source
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional import Perturbation
 from lstm_jax.optimization import Optimizer, Schedule
@@ -37,7 +39,7 @@ def test_every_class_of_before_is_found_under_its_public_name(path):
 
 def test_every_config_class_has_a_public_name_of_a_package():
     """A name with a module in it would be lost when the module is moved or cut in two."""
-    bases = Task, Data, Source, Cell, Perturbation, Schedule
+    bases = Task, Data, Source, Preprocessor, Cell, Perturbation, Schedule
     for cls in {*set().union(*map(subclasses, bases)), Optimizer, lstm_jax.Experiment}:
         module = importlib.import_module(_public_name(cls).rpartition(".")[0])
         assert hasattr(module, "__path__"), _public_name(cls)

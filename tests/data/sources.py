@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from lstm_jax.data import Example, LabelledSource, Source, Split
+from lstm_jax.data import Example, LabelledSource, Split, TextSource
 
 DATA = os.environ.get("LSTM_JAX_DATA")
 """A folder with the public data sets, where there is one."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Documents(Source):
+class Documents(TextSource):
     """Documents from memory."""
 
     train: tuple[str, ...] = ()

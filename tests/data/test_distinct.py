@@ -9,7 +9,7 @@ def test_texts_that_are_held_out_are_no_training_texts():
         test=(("THREE ...", "b"),),
     )
     distinct = Distinct(source)
-    assert [one.text for one in distinct.examples("train")] == ["two", "four"]
+    assert [one.inputs for one in distinct.examples("train")] == ["two", "four"]
     assert list(distinct.documents("train")) == ["two", "four"]
     for split in ("validation", "test"):
         assert list(distinct.examples(split)) == list(source.examples(split))
@@ -24,7 +24,7 @@ def test_only_equal_texts_are_left_out_and_it_is_said():
         test=(("great film", "a"), ("🎉", "b")),
     )
     distinct = Distinct(source)
-    assert [one.text for one in distinct.examples("train")] == [
+    assert [one.inputs for one in distinct.examples("train")] == [
         text for text in train if text not in ("🎉", "Great film!")
     ]
     assert distinct.left_out("train") == ("2 texts that validation or test hold as well",)
@@ -36,5 +36,5 @@ def test_words_alone_can_be_compared():
         train=(("well-made!", "a"), ("C# rocks", "a"), ("dull", "b")),
         test=(("well made", "a"), ("C++ rocks", "a")),
     )
-    assert [one.text for one in Distinct(source, "words").examples("train")] == ["dull"]
+    assert [one.inputs for one in Distinct(source, "words").examples("train")] == ["dull"]
     assert len(list(Distinct(source).examples("train"))) == 3

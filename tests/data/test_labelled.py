@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_jax.data import SPLITS, Dataset, Distinct, LabelledTexts, PaddedTexts
+from lstm_jax.data import SPLITS, Dataset, Distinct, Example, LabelledTexts
 from lstm_jax.errors import ConfigError, DataError, UserError
 from tests.data.sources import LabelledDocuments
 
@@ -30,12 +30,12 @@ def texts(source: LabelledDocuments = SOURCE, **options: Any) -> LabelledTexts:
     return LabelledTexts(source, **({"tokens": "words", "batch_size": 4, "groups": 3} | options))
 
 
-def opened(source: LabelledDocuments = SOURCE, seed: int = 0, **options: Any) -> PaddedTexts:
+def opened(source: LabelledDocuments = SOURCE, seed: int = 0, **options: Any) -> Any:
     config = texts(source, **options)
-    return config.open(config.build_vocabulary(), seed)
+    return config.open(config.fit(), seed)
 
 
-def pairs(data: PaddedTexts, batches: Any) -> list[tuple[str, str]]:
+def pairs(data: Any, batches: Any) -> list[tuple[str, str]]:
     """The texts and labels of batches, each of which is checked."""
     found, places = [], []
     for batch in batches:
@@ -46,15 +46,15 @@ def pairs(data: PaddedTexts, batches: Any) -> list[tuple[str, str]]:
         count = int(batch.mask.sum())
         assert batch.mask.tolist() == [1] * count + [0] * (rows - count)
         assert batch.lengths[count:].tolist() == [1] * (rows - count)
-        assert batch.labels[count:].tolist() == [0] * (rows - count)
+        assert batch.targets[count:].tolist() == [0] * (rows - count)
         assert batch.place[count:].tolist() == [-1] * (rows - count)
         places += batch.place[:count].tolist()
         padding = np.arange(length)[:, None] >= batch.lengths
-        assert set(batch.inputs[padding]) <= {data.vocabulary.start}
-        assert np.all(batch.inputs[0] == data.vocabulary.start)
-        for column, size, label in zip(batch.inputs.T, batch.lengths, batch.labels, strict=True):
-            text = data.vocabulary.decode(column[1:size])
-            found.append((text, data.vocabulary.classes[label]))
+        assert set(batch.inputs[padding]) <= {data.preprocessor.vocabulary.start}
+        assert np.all(batch.inputs[0] == data.preprocessor.vocabulary.start)
+        for column, size, label in zip(batch.inputs.T, batch.lengths, batch.targets, strict=True):
+            text = data.preprocessor.vocabulary.decode(column[1:size])
+            found.append((text, data.preprocessor.classes[label]))
         del found[len(found) - (rows - count) :]
     # A place is that of the example in its split: no two are alike in a pass.
     assert len(set(places)) == len(places) or len(found) > len(set(found))
@@ -73,24 +73,27 @@ def test_a_text_is_the_start_token_and_its_tokens():
     data = opened()
     assert isinstance(data, Dataset)
     (batch,) = data.evaluation("test", 2)
-    start, three, fun = (data.vocabulary.tokens.index(token) for token in ("<eos>", "3", "fun"))
-    assert data.vocabulary.start == start
+    vocabulary = data.preprocessor.vocabulary
+    start, three, fun = (vocabulary.tokens.index(token) for token in ("<eos>", "3", "fun"))
+    assert vocabulary.start == start
     # The longer one comes first; an empty text is the start token alone.
     assert batch.inputs.tolist() == [[start, start], [three, start], [fun, start]]
     assert batch.lengths.tolist() == [3, 1]
-    assert batch.labels.tolist() == [0, 1]
+    assert batch.targets.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(("trim", "kept"), [("tail", ["a b", "a"]), ("head", ["e f", "a"])])
 def test_longer_texts_lose_what_is_beyond_max_length(trim, kept):
     source = LabelledDocuments((("a b c d e f", "x"), ("a", "y")))
     config = texts(source, max_length=3, trim=trim)
-    data = config.open(config.build_vocabulary())
+    data = config.open(config.fit())
     assert [text for text, _ in pairs(data, [data.batch(0)])] == kept
-    whole = [data.vocabulary.start, *data.vocabulary.encode("a b c d e f")]
-    read = config.encode("a b c d e f", data.vocabulary).tolist()
-    assert read[1:] == [whole[1:][i] for i in range(*config.kept(6).indices(6))]
-    assert [data.vocabulary.start, *data.vocabulary.encode(kept[0])] == read
+    preprocessor, vocabulary = data.preprocessor, data.preprocessor.vocabulary
+    whole = vocabulary.encode("a b c d e f").tolist()
+    read, dropped = preprocessor.encode(Example("a b c d e f", None, "here"))
+    assert dropped == 4
+    assert read[1:].tolist() == [whole[i] for i in range(*preprocessor.kept(6).indices(6))]
+    assert [vocabulary.start, *vocabulary.encode(kept[0])] == read.tolist()
 
 
 def test_what_is_read_and_dropped_is_described():
@@ -101,7 +104,7 @@ def test_what_is_read_and_dropped_is_described():
     data = opened(source, batch_size=2, groups=2, max_length=4)
     assert data.describe() == (
         "train: 4 examples of 2 classes, 10 tokens in batches of 2 shapes, 16.7% padding, "
-        "0.00% unknown; max_length=4 drops 2 tokens (16.7%) of 1 examples"
+        "0.00% unknown; max_length drops 2 tokens (16.7%) of 1 examples"
     )
     assert data.describe("validation") == (
         "validation: 1 examples of 2 classes, 4 tokens in batches of 1 shapes, 50.0% padding, "
@@ -121,7 +124,7 @@ def test_what_the_source_leaves_out_is_described():
     assert "left out" not in data.describe("validation")
     assert [data.facts(split)["unknown_share"] for split in SPLITS] == [0, 1, 0.25]
     of_bytes = texts(source, tokens="bytes")
-    assert "unknown_share" not in of_bytes.open(of_bytes.build_vocabulary()).facts("train")
+    assert "unknown_share" not in of_bytes.open(of_bytes.fit()).facts("train")
 
 
 def test_a_text_of_100_000_words_is_read_whole():
@@ -190,8 +193,8 @@ def test_an_example_has_its_place_and_columns_can_be_taken():
             if place >= 0:
                 text, label = VALIDATION[place]
                 read = batch.inputs[1 : batch.lengths[column], column]
-                assert data.vocabulary.decode(read) == text
-                assert data.vocabulary.classes[batch.labels[column]] == label
+                assert data.preprocessor.vocabulary.decode(read) == text
+                assert data.preprocessor.classes[batch.targets[column]] == label
         some = batch.take(np.array([2, 0]))
         assert some.inputs.shape == (batch.inputs.shape[0], 2)
         for one, whole in zip(some, batch, strict=True):
@@ -206,7 +209,8 @@ def test_an_example_has_its_place_and_columns_can_be_taken():
     [
         (
             LabelledDocuments((("a", "x"), ("b", "y"), ("c", None))),
-            "train, example 3: no label; a classifier learns from and is measured on labelled text",
+            "train, example 3: no label; a classifier learns from and is measured on labelled "
+            "examples",
         ),
         (
             LabelledDocuments((("a", "x"), ("b", "y")), (("c", "x"), ("d", "z"))),
@@ -227,7 +231,7 @@ def test_fewer_than_two_classes(labels):
     count = len({label for label in labels if label})
     message = f"{source} has {count} classes; a classifier tells at least 2 apart"
     with pytest.raises(DataError) as caught:
-        texts(source).build_vocabulary()
+        texts(source).fit()
     assert str(caught.value) == message
     assert "\n" not in message
 

@@ -89,7 +89,7 @@ def test_a_review_of_100000_words(tmp_path, suffix):
     path = write(tmp_path / f"a.{suffix}", [(long, "pos"), ("short", "neg")])
     csv.field_size_limit(131_072)  # What Python starts with.
     examples = list(LabelledTable(path, test=path).examples("test"))
-    assert [example.text for example in examples] == [long, "short"]
+    assert [example.inputs for example in examples] == [long, "short"]
 
 
 def test_lines_of_csv_rows_are_where_they_begin(tmp_path):
@@ -295,5 +295,5 @@ def test_variables_in_paths(tmp_path, monkeypatch):
 def test_sst2_keeps_every_row():
     dev = str(real_data("sst2_glue") / "dev.tsv")
     source = LabelledTable(dev, test=dev, text="sentence")
-    labels = [example.label for example in source.examples("test")]
+    labels = [example.target for example in source.examples("test")]
     assert (labels.count("0"), labels.count("1")) == (428, 444)

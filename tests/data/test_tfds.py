@@ -89,7 +89,7 @@ def test_reading_imports_no_tensorflow(data_dir, tmp_path):
         "import sys; from lstm_jax.data import TensorFlowDataset, TextWindows\n"
         "assert 'tensorflow_datasets' not in sys.modules, 'imported before it is needed'\n"
         f"config = TextWindows(TensorFlowDataset('proverbs', {data_dir!r}), window=3)\n"
-        "data = config.open(config.build_vocabulary())\n"
+        "data = config.open(config.fit())\n"
         "data.batch(0), data.evaluation('test')[0]\n"
         "print(len(data.tokens('train')), 'tensorflow' in sys.modules)"
     )
@@ -107,9 +107,9 @@ def test_reading_imports_no_tensorflow(data_dir, tmp_path):
 
 def test_examples_are_lines(data_dir):
     config = TextWindows(TensorFlowDataset("proverbs", data_dir), tokens="words", window=3)
-    vocabulary = config.build_vocabulary()
-    ids = config.open(vocabulary).tokens("train")
-    assert sum(ids == vocabulary.encode("\n")[0]) == 24
+    preprocessor = config.fit()
+    ids = config.open(preprocessor).tokens("train")
+    assert sum(ids == preprocessor.vocabulary.encode("\n")[0]) == 24
 
 
 def expect(source: TensorFlowDataset, *parts: str, split: Any = "train") -> None:

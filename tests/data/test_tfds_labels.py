@@ -82,7 +82,7 @@ def test_examples(data_dir):
 def test_a_label_of_minus_one_is_none(data_dir):
     for label in ("label", "number", "stars"):
         sayings = TensorFlowDataset("sayings", data_dir, splits=("unsupervised",) * 3, label=label)
-        assert {example.label for example in sayings.examples("train")} == {None}
+        assert {example.target for example in sayings.examples("train")} == {None}
 
 
 def test_slices_and_sums_of_splits(data_dir, monkeypatch):
@@ -91,13 +91,13 @@ def test_slices_and_sums_of_splits(data_dir, monkeypatch):
     sayings = TensorFlowDataset("sayings", data_dir, splits=splits)
     train, validation, test = (list(sayings.examples(split)) for split in SPLITS)
     numbers = [*range(23), *range(31, 80)]
-    assert [example.text for example in train] == [f"saying {i}" for i in numbers]
-    assert [example.label for example in train[:2]] == ["neg", "pos"]
-    assert {example.label for example in train[23:]} == {None}
+    assert [example.inputs for example in train] == [f"saying {i}" for i in numbers]
+    assert [example.target for example in train[:2]] == ["neg", "pos"]
+    assert {example.target for example in train[23:]} == {None}
     assert train[71].place == "sayings train[:92%]+unsupervised[2%:], example 71"
-    assert [example.text for example in validation] == ["saying 23", "saying 24", "saying 30"]
-    assert [example.label for example in validation] == ["pos", "neg", None]
-    assert [example.text for example in test] == ["saying 26", "saying 27"]
+    assert [example.inputs for example in validation] == ["saying 23", "saying 24", "saying 30"]
+    assert [example.target for example in validation] == ["pos", "neg", None]
+    assert [example.inputs for example in test] == ["saying 26", "saying 27"]
     with pytest.raises(DataError, match=r"sayings: .*splits`\)$"):
         list(TensorFlowDataset("sayings", data_dir, splits=("train[:2", "", "")).examples("train"))
 
@@ -115,13 +115,13 @@ def test_labels_without_names(data_dir, label, names, first):
     sayings = TensorFlowDataset("sayings", data_dir, label=label)
     assert sayings.class_names() == names
     examples = list(sayings.examples("train"))
-    assert tuple(example.label for example in examples[:4]) == first
-    assert {example.label for example in examples} <= {*names}
+    assert tuple(example.target for example in examples[:4]) == first
+    assert {example.target for example in examples} <= {*names}
 
 
 def test_a_set_read_without_labels(data_dir):
     sayings = TensorFlowDataset("sayings", data_dir, label=None)
-    assert {example.label for example in sayings.examples("train")} == {None}
+    assert {example.target for example in sayings.examples("train")} == {None}
     with pytest.raises(DataError, match=r"sayings is read without labels: .* there are label, num"):
         sayings.class_names()
 
@@ -141,7 +141,7 @@ def test_a_set_of_text_alone(tmp_path):
     Plain(data_dir=str(tmp_path)).download_and_prepare(file_format="array_record")
     plain = TensorFlowDataset("plain", str(tmp_path))
     assert len(list(plain.documents("train"))) == 25
-    assert {example.label for example in plain.examples("train")} == {None}
+    assert {example.target for example in plain.examples("train")} == {None}
     with pytest.raises(DataError, match=r"plain is read without labels: .*; there are none$"):
         plain.class_names()
     with pytest.raises(DataError, match=r"plain has no field 'stars' of classes; there are none$"):

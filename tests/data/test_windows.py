@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_jax.data import Dataset, TextFiles, TextWindows, TokenWindows, Vocabulary, WindowBatch
-from lstm_jax.data.windows import joined
+from lstm_jax.data import (
+    Dataset,
+    TextFiles,
+    TextPreprocessor,
+    TextWindows,
+    TokenWindows,
+    Vocabulary,
+    WindowBatch,
+)
 from lstm_jax.errors import ConfigError, DataError
 from tests.data.sources import Documents, real_data
 
@@ -20,8 +27,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def opened(train: str = LETTERS, test: str = "", **config: Any) -> TokenWindows:
     """Characters of which the id is the place in the alphabet, and 27 before the first."""
     source = Documents(train=(train,), validation=(train,), test=(test or train,))
-    vocabulary = Vocabulary((*LETTERS, "<unk>", "\n"), "characters")
-    return TextWindows(source=source, tokens="characters", **config).open(vocabulary)
+    preprocessor = TextPreprocessor(Vocabulary((*LETTERS, "<unk>", "\n"), "characters"))
+    return TextWindows(source=source, tokens="characters", **config).open(preprocessor)
 
 
 def read(batch: WindowBatch) -> tuple[list[str], list[str]]:
@@ -156,7 +163,8 @@ def test_too_little_text_for_one_window(characters, batch_size, window, enough):
 
 
 def test_a_split_without_text():
-    data = TextWindows(source=Documents(train=("a b",))).open(Vocabulary.build(["a b"], "words"))
+    config = TextWindows(source=Documents(train=("a b",)))
+    data = config.open(config.fit())
     with pytest.raises(DataError, match=r"the test split of .* has no tokens"):
         data.evaluation("test")
 
@@ -179,27 +187,18 @@ def test_sizes_below_one(name):
 
 def test_a_vocabulary_of_other_tokens():
     with pytest.raises(DataError, match="tokens are words, but the vocabulary is of bytes"):
-        TextWindows().open(Vocabulary.build([], "bytes"))
+        TextWindows().open(TextPreprocessor(Vocabulary.build([], "bytes")))
 
 
 def test_documents_are_parted_by_newlines():
     source = Documents(train=("one two", "", "three\n", "four"))
     config = TextWindows(source=source)
-    vocabulary = config.build_vocabulary()
-    assert vocabulary.tokens[0] == "<eos>"
-    tokens = config.open(vocabulary).tokens("train")
-    assert [vocabulary.tokens[i] for i in tokens] == [
-        *("one", "two", "<eos>", "three", "<eos>", "four"),
-    ]
-
-
-@pytest.mark.parametrize("size", [1, 5, 1000])
-def test_joining_documents_does_not_depend_on_the_size_of_pieces(size):
-    documents = ["ab", "cd\n", "", "\n", "efghij", "k"]
-    pieces = list(joined(documents, size))
-    assert "".join(pieces) == "ab\ncd\n\nefghij\nk"
-    assert all(piece.endswith("\n") for piece in pieces[:-1])
-    assert (len(pieces) > 1) == (size < 1000)
+    preprocessor = config.fit()
+    names = preprocessor.vocabulary.tokens
+    assert names[0] == "<eos>"
+    tokens = config.open(preprocessor).tokens("train")
+    assert [names[i] for i in tokens] == ["one", "two", "<eos>", "three", "<eos>", "four"]
+    assert preprocessor.decode(tokens) == "one two\nthree\nfour"
 
 
 def test_a_split_is_read_once_and_only_when_asked_for(monkeypatch):
@@ -247,31 +246,30 @@ def test_cutting_a_batch_is_fast_and_copies_only_the_batch():
 )
 def test_the_published_counts(name, vocabulary_size, counts):
     config = TextWindows(source=TextFiles(str(real_data(name))))
-    vocabulary = config.build_vocabulary()
-    data = config.open(vocabulary)
-    assert len(vocabulary) == vocabulary_size
+    data = config.open(config.fit())
+    assert len(data.vocabulary) == vocabulary_size
     assert tuple(len(data.tokens(s)) for s in ("train", "validation", "test")) == counts
 
 
 @pytest.fixture(scope="module")
-def penn_treebank() -> tuple[TextWindows, Vocabulary]:
+def penn_treebank() -> tuple[TextWindows, TextPreprocessor]:
     config = TextWindows(source=TextFiles(str(real_data("ptb"))), window=20)
-    return config, config.build_vocabulary()
+    return config, config.fit()
 
 
 @pytest.mark.parametrize("window", [20, 70, 1000])
 @pytest.mark.parametrize("batch_size", [1, 20])
 def test_the_penn_treebank_test_set_counts_the_same_tokens_in_any_shape(
-    penn_treebank: tuple[TextWindows, Vocabulary], batch_size: int, window: int
+    penn_treebank: tuple[TextWindows, TextPreprocessor], batch_size: int, window: int
 ):
-    config, vocabulary = penn_treebank
-    data = dataclasses.replace(config, evaluation_window=window).open(vocabulary)
+    config, preprocessor = penn_treebank
+    data = dataclasses.replace(config, evaluation_window=window).open(preprocessor)
     assert sum(batch.mask.sum() for batch in data.evaluation("test", batch_size)) == 82_430
 
 
 def test_the_penn_treebank_epochs_of_the_published_recipe(
-    penn_treebank: tuple[TextWindows, Vocabulary],
+    penn_treebank: tuple[TextWindows, TextPreprocessor],
 ):
     """As in Zaremba's code: `(929589 // 20 - 1) // 20` steps."""
-    config, vocabulary = penn_treebank
-    assert config.open(vocabulary).steps_per_epoch == 2323
+    config, preprocessor = penn_treebank
+    assert config.open(preprocessor).steps_per_epoch == 2323

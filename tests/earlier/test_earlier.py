@@ -9,7 +9,6 @@ import pytest
 
 import lstm_jax
 from lstm_jax.config import saved
-from lstm_jax.data import Vocabulary
 from lstm_jax.data.held_out import words
 from lstm_jax.storage import checkpoints
 from tests.earlier import make
@@ -86,12 +85,12 @@ def test_what_is_begun_from_an_earlier_experiment_reads_as_that_did(name):
         name = "sweep/trials/0000"
     else:
         data = lstm_jax.override(lstm_jax.load(folder / name).experiment, {"seed": 5}).data
-    saved = Vocabulary.from_json((folder / name / "vocabulary.json").read_text())
-    assert data.build_vocabulary() == saved
-    today = make.classifier().data.build_vocabulary()
+    saved = data.restore((folder / name / "vocabulary.json").read_text())
+    assert data.fit() == saved
+    today = make.classifier().data.fit()
     assert saved.classes[:4] == ("0", "1", "10", "11")
     assert today.classes[:4] == ("0", "1", "2", "3")
-    assert (saved.rules, today.rules) == (1, 2)
+    assert (saved.vocabulary.rules, today.vocabulary.rules) == (1, 2)
 
 
 def test_texts_are_equal_by_the_rule_they_were_split_by():

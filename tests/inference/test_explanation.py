@@ -1,5 +1,6 @@
 """Why a text was classified so."""
 
+import dataclasses
 import io
 import json
 import re
@@ -100,8 +101,9 @@ def test_an_empty_text_has_no_contributions(run) -> None:
 
 def test_words_that_are_not_read_contribute_nothing(classifier: Path, run) -> None:
     del classifier
-    data = lstm_jax.override(run.experiment, {"data.max_length": 3})
-    short = lstm_jax.Run(run.workdir, data, run.vocabulary, run.step, run._graph, run.params)
+    preprocessor = dataclasses.replace(run.preprocessor, max_length=3)
+    parts = run.workdir, run.experiment, preprocessor, run.step, run._graph, run.params
+    short = lstm_jax.Run(*parts)
     found = short.explain("great film was long")
     assert np.flatnonzero(found.integrated_gradients).tolist() == [0, 1]
     assert found.leave_one_out[2:].tolist() == [0, 0]

@@ -1,6 +1,7 @@
 """What a classifier says of texts."""
 
 import codecs
+import dataclasses
 import functools
 import inspect
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import lstm_jax
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference import prediction
-from lstm_jax.inference.prediction import predict_texts
+from lstm_jax.inference.prediction import predict_classes
 from lstm_jax.tasks import Use
 
 TEXTS = [" ".join(["film"] * (i * 13 % 37)) + (" dull" if i % 2 else " great") for i in range(41)]
@@ -26,16 +27,16 @@ def run(classifier: Path) -> lstm_jax.Run:
 
 def unchecked(run: lstm_jax.Run) -> Any:
     """`run.predict` without the tests' own checks of types."""
-    use = Use(run.model, run.vocabulary, run.experiment.data)
-    return functools.partial(inspect.unwrap(predict_texts), run.experiment.task, use)
+    use = Use(run.model, run.preprocessor, run.experiment.data)
+    return functools.partial(inspect.unwrap(predict_classes), run.experiment.task, use)
 
 
 def test_predictions_agree_with_the_evaluation(run: lstm_jax.Run) -> None:
     score = run.evaluate("test")
     source = run.experiment.data.source
     examples = list(source.examples("test"))
-    predicted = run.predict([example.text for example in examples])
-    right = [a == example.label for a, example in zip(predicted.labels, examples, strict=True)]
+    predicted = run.predict([example.inputs for example in examples])
+    right = [a == example.target for a, example in zip(predicted.labels, examples, strict=True)]
     assert np.mean(right) == score["accuracy"] > 0.9
     assert score["examples"] == len(examples) == np.sum(score["confusion_matrix"])
     assert score["classes"] == ["0", "1"]
@@ -102,17 +103,17 @@ def test_no_texts_an_empty_one_and_a_very_long_one(run: lstm_jax.Run) -> None:
 
 
 def test_few_programs_are_compiled_whatever_the_lengths(run: lstm_jax.Run) -> None:
-    before = prediction._logits._cache_size()
+    before = prediction._outputs._cache_size()
     run.predict(["film " * length for length in range(200)])
-    assert prediction._logits._cache_size() - before <= run.experiment.data.groups
+    assert prediction._outputs._cache_size() - before <= run.experiment.data.groups
 
 
 def test_texts_of_nearby_lengths_find_their_program_compiled(run: lstm_jax.Run) -> None:
     run.predict(["film " * 40])
-    before = prediction._logits._cache_size()
+    before = prediction._outputs._cache_size()
     for length in (33, 50, 62):
         run.predict(["film " * length])
-    assert prediction._logits._cache_size() == before
+    assert prediction._outputs._cache_size() == before
 
 
 @pytest.mark.parametrize("coarse", [False, True])
@@ -125,16 +126,17 @@ def test_lengths_are_rounded_up_by_little(coarse: bool) -> None:
 
 
 def test_what_is_cut_off_is_told(run: lstm_jax.Run, capfd: pytest.CaptureFixture[str]) -> None:
-    experiment = lstm_jax.override(run.experiment, {"data.max_length": 3})
-    short = lstm_jax.Run(run.workdir, experiment, run.vocabulary, run.step, run._graph, run.params)
+    preprocessor = dataclasses.replace(run.preprocessor, max_length=3)
+    parts = run.workdir, run.experiment, preprocessor, run.step, run._graph, run.params
+    short = lstm_jax.Run(*parts)
     short.predict(["great", "the film", "the film was great"])
-    assert "max_length=3 drops 2 tokens of 1 texts" in capfd.readouterr().err
+    assert "max_length drops 2 tokens of 1 examples" in capfd.readouterr().err
     run.predict(["the film was great"])
     assert "drops" not in capfd.readouterr().err
     assert run.evaluate("test")["dropped_tokens"] == 0
     changed = run.evaluate("test", changes={"data.max_length": 3})
     source = run.experiment.data.source
-    lengths = [len(example.text.split()) for example in source.examples("test")]
+    lengths = [len(example.inputs.split()) for example in source.examples("test")]
     assert changed["dropped_tokens"] == sum(max(0, length - 2) for length in lengths) > 0
 
 

@@ -290,7 +290,7 @@ def test_real_trec(module, tmp_path):
         "6afc8968c2306b25637f092b90fbbd61e93196f19fc7f4a18096bf7b44acde80",
     ]
     trec = source(tmp_path, "trec", label="label-coarse")
-    labels = collections.Counter(example.label for example in trec.examples("train"))
+    labels = collections.Counter(example.target for example in trec.examples("train"))
     assert labels == {"ENTY": 1250, "HUM": 1223, "DESC": 1162, "NUM": 896, "LOC": 835, "ABBR": 86}
 
 

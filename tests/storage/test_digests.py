@@ -1,7 +1,6 @@
 """Files that a checkpoint depends on are verified before they are used."""
 
 import json
-import shutil
 
 import pytest
 
@@ -11,17 +10,12 @@ from lstm_jax.storage import checkpoints
 from tests.runs import tiny_classifier
 
 
-@pytest.fixture
-def copied(classifier, tmp_path):
-    return shutil.copytree(classifier, tmp_path / "run")
-
-
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
         ("config.json", '"dropout": 0.1', '"dropout": 0.2'),
         ("config.json", '"seed": 0', '"seed": 1'),
-        ("vocabulary.json", '"classes":["0","1"]', '"classes":["1","0"]'),
+        ("preprocessor.json", '"tail"', '"head"'),
     ],
 )
 def test_a_changed_file_is_found_before_it_is_used(copied, reviews, name, old, new):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from lstm_jax.config.saved import to_json
-from lstm_jax.data.text.vocabulary import Vocabulary
+from lstm_jax.config.saved import from_json, to_json
+from lstm_jax.data import TextPreprocessor, TextWindows, Vocabulary
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError, StorageError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.storage import run_directory
@@ -30,6 +31,7 @@ class Experiment:
     seed: int = 0
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     inner: Inner = Inner()
+    data: TextWindows = dataclasses.field(default_factory=TextWindows)
 
 
 def open_and_close(workdir, experiment):
@@ -38,9 +40,13 @@ def open_and_close(workdir, experiment):
 
 
 def begin(workdir, experiment):
-    """Opens a run that comes so far as to have a vocabulary."""
+    """Opens a run that comes so far as to have a preprocessor."""
     with run_directory.open_for_writing(workdir, experiment) as directory:
-        directory.save_vocabulary(Vocabulary.build(["to be"], "words"))
+        directory.save_preprocessor(learned("to be"))
+
+
+def learned(text):
+    return TextPreprocessor(Vocabulary.build([text], "words"))
 
 
 def refusal(workdir, experiment):
@@ -99,13 +105,13 @@ def test_another_experiment_is_refused_with_the_difference(tmp_path):
     open_and_close(tmp_path, Experiment())  # the refusal has let go of the lock
 
 
-def test_a_run_that_stopped_before_it_had_a_vocabulary_starts_anew(tmp_path):
+def test_a_run_that_stopped_before_it_had_a_preprocessor_starts_anew(tmp_path):
     open_and_close(tmp_path, Experiment(seed=1))
     open_and_close(tmp_path, Experiment(seed=2))
     assert run_directory.read_experiment(tmp_path, trust=["tests"]) == Experiment(seed=2)
     begin(tmp_path, Experiment(seed=2))
     assert "seed was 2 and is now 3" in refusal(tmp_path, Experiment(seed=3))
-    (tmp_path / "vocabulary.json").unlink()
+    (tmp_path / "preprocessor.json").unlink()
     (tmp_path / "checkpoints").mkdir()
     assert "seed was 2 and is now 3" in refusal(tmp_path, Experiment(seed=3))
 
@@ -219,27 +225,56 @@ def test_another_process_is_named_and_its_lock_ends_with_it(tmp_path):
     open_and_close(tmp_path, Experiment())
 
 
-# ---- the vocabulary -----------------------------------------------------------------------------
+# ---- the preprocessor ---------------------------------------------------------------------------
 
 
-def test_the_vocabulary_is_saved_once_and_must_stay(tmp_path):
-    vocabulary = Vocabulary.build(["to be or not to be"], "words")
+def test_the_preprocessor_is_saved_once_and_must_stay(tmp_path):
+    first = learned("to be or not to be")
     with run_directory.open_for_writing(tmp_path, Experiment()) as directory:
-        directory.save_vocabulary(vocabulary)
-        directory.save_vocabulary(vocabulary)
-        assert run_directory.read_vocabulary(tmp_path) == vocabulary
+        directory.save_preprocessor(first)
+        directory.save_preprocessor(first)
+        assert run_directory.read_preprocessor(tmp_path, Experiment()) == first
         for text in ("to be or not to be or", "to be or to be"):
             with pytest.raises(RunDirectoryError, match="the data changed") as error:
-                directory.save_vocabulary(Vocabulary.build([text], "words"))
+                directory.save_preprocessor(learned(text))
+            assert "began with a vocabulary of 6 words" in str(error.value)
             assert "\n" not in str(error.value)
-        assert run_directory.read_vocabulary(tmp_path) == vocabulary
+        assert run_directory.read_preprocessor(tmp_path, Experiment()) == first
 
 
-def test_a_damaged_vocabulary_names_its_file(tmp_path):
+def test_the_vocabulary_of_a_run_of_before_is_read_through_its_data(tmp_path):
     open_and_close(tmp_path, Experiment())
-    (tmp_path / "vocabulary.json").write_text("[")
-    with pytest.raises(DataError, match=r"/vocabulary\.json: "):
-        run_directory.read_vocabulary(tmp_path)
+    tokens = ["be", "to", "not", "or", "<eos>", "<unk>"]
+    before = tmp_path / "vocabulary.json"
+    before.write_text(json.dumps({"unit": "words", "tokens": tokens}))
+    first = learned("to be or not to be")
+    assert run_directory.read_preprocessor(tmp_path, Experiment()) == first
+    kept = before.read_bytes()
+    with run_directory.open_for_writing(tmp_path, Experiment()) as directory:
+        with pytest.raises(RunDirectoryError, match="the data changed"):
+            directory.save_preprocessor(learned("to be"))
+        directory.save_preprocessor(first)
+    assert before.read_bytes() == kept
+    assert from_json((tmp_path / "preprocessor.json").read_text()) == first
+
+
+@pytest.mark.parametrize("name", ["preprocessor.json", "vocabulary.json"])
+def test_a_damaged_preprocessor_names_its_file(tmp_path, name):
+    open_and_close(tmp_path, Experiment())
+    (tmp_path / name).write_text("[")
+    with pytest.raises(DataError, match=rf"/{name}: "):
+        run_directory.read_preprocessor(tmp_path, Experiment())
+
+
+def test_a_preprocessor_is_one_of_a_class_that_is_trusted(tmp_path):
+    open_and_close(tmp_path, Experiment())
+    path = tmp_path / "preprocessor.json"
+    path.write_text('{"class": "somebodys.Preprocessor"}')
+    with pytest.raises(DataError, match=r"not trusted; if you trust it, say trust=\['somebodys'\]"):
+        run_directory.read_preprocessor(tmp_path, Experiment())
+    path.write_text('{"class": "lstm_jax.data.TextWindows"}')
+    with pytest.raises(DataError, match="a TextWindows is no preprocessor"):
+        run_directory.read_preprocessor(tmp_path, Experiment())
 
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -250,7 +285,7 @@ def test_reading_what_is_not_there_says_what_may_be_meant(tmp_path):
     (tmp_path / "runs" / "notes").mkdir()
     for read in (
         run_directory.read_experiment,
-        run_directory.read_vocabulary,
+        lambda path: run_directory.read_preprocessor(path, Experiment()),
         run_directory.read_metrics,
     ):
         for path, message in (
@@ -261,8 +296,8 @@ def test_reading_what_is_not_there_says_what_may_be_meant(tmp_path):
         ):
             with pytest.raises(RunDirectoryError, match=message):
                 read(path)
-    with pytest.raises(RunDirectoryError, match=r"has no vocabulary\.json: the run stopped"):
-        run_directory.read_vocabulary(tmp_path / "runs" / "ptb_small")
+    with pytest.raises(RunDirectoryError, match=r"has no preprocessor\.json: the run stopped"):
+        run_directory.read_preprocessor(tmp_path / "runs" / "ptb_small", Experiment())
 
 
 def test_reading_runs_nothing_that_the_caller_does_not_trust(tmp_path):

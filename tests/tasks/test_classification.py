@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ import pytest
 from lstm_jax.cells import LSTM, SimpleRNN
 from lstm_jax.config.saved import from_json, to_json
 from lstm_jax.config.tree import override
-from lstm_jax.data import LabelledBatch, Vocabulary
+from lstm_jax.data import LabelledTextPreprocessor, PaddedBatch, TextPreprocessor, Vocabulary
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.modules import merge, split, structure
@@ -20,14 +21,15 @@ from lstm_jax.tasks.base import minimized
 from tests.reference import assert_close, drawn, quickly_compiled
 
 CLASSES = ("bad", "dull", "good")
-VOCABULARY = Vocabulary((*"abcdefg", "<eos>", "<unk>"), "words", classes=CLASSES)
+VOCABULARY = Vocabulary((*"abcdefg", "<eos>", "<unk>"), "words")
+PREPROCESSOR = LabelledTextPreprocessor(VOCABULARY, CLASSES)
 TASK = Classification(cell=SimpleRNN(hidden=3), embedding=4)
 LM = dataclasses.replace(TASK, bidirectional=False, language_modeling=0.5)
 KEY = jax.random.key(0)
 TIME, BATCH, MASKED = 6, 5, 3
 
 
-def batch(seed: int = 0) -> LabelledBatch:
+def batch(seed: int = 0) -> PaddedBatch:
     """Texts, of which one only fills the batch up."""
     random = np.random.default_rng(seed)
     tokens = random.integers(len(VOCABULARY), size=(TIME, BATCH)).astype(np.int32)
@@ -35,13 +37,13 @@ def batch(seed: int = 0) -> LabelledBatch:
     mask = np.ones(BATCH, np.float32)
     mask[MASKED] = 0
     place = np.array([3, 1, 0, -1, 2], np.int32)
-    return LabelledBatch(tokens, lengths, np.array([0, 2, 1, 0, 2], np.int32), mask, place)
+    return PaddedBatch(tokens, lengths, np.array([0, 2, 1, 0, 2], np.int32), mask, place)
 
 
 @functools.cache
 def first(task: Classification) -> tuple[Any, Any]:
     """The structure and the parameters, which are the same whatever the noise."""
-    return split(drawn(lambda rngs: task.build(rngs, VOCABULARY)))
+    return split(drawn(lambda rngs: task.build(rngs, PREPROCESSOR)))
 
 
 @functools.partial(quickly_compiled, static_argnums=(0, 1))
@@ -57,7 +59,7 @@ def differentiated(task: Classification, graph: Any, params: Any, given: Any, ke
     return jax.value_and_grad(loss, has_aux=True)(params)
 
 
-def results(task: Classification, given: LabelledBatch | None = None, key: Any = None) -> Any:
+def results(task: Classification, given: PaddedBatch | None = None, key: Any = None) -> Any:
     return differentiated(task, *first(task), batch() if given is None else given, key)
 
 
@@ -83,7 +85,7 @@ def test_the_loss_by_hand(weights, smoothing):
     minus_log = np.log(np.exp(logits).sum(axis=1, keepdims=True)) - logits
     total, share, nats, right = 0.0, 0.0, 0.0, 0
     for row in set(range(BATCH)) - {MASKED}:
-        label = given.labels[row]
+        label = given.targets[row]
         weight = 1.0 if weights is None else weights[label]
         cost = (1 - smoothing) * minus_log[row, label] + smoothing * minus_log[row].mean()
         total, share = total + weight * cost, share + weight
@@ -123,7 +125,7 @@ def test_masked_rows_change_neither_loss_nor_gradient(changes, key):
     arrays = [array.copy() for array in given]
     arrays[0][:, MASKED], arrays[1][MASKED], arrays[2][MASKED] = 3, 5, 2
     (loss, (metrics, _)), gradient = results(task, given, key)
-    (other, (other_metrics, _)), other_gradient = results(task, LabelledBatch(*arrays), key)
+    (other, (other_metrics, _)), other_gradient = results(task, PaddedBatch(*arrays), key)
     assert_close((other, other_gradient), (loss, gradient), 1e-6)
     assert_close(jax.tree.leaves(other_metrics), jax.tree.leaves(metrics), 1e-6)
     counted = given._replace(mask=np.ones(BATCH, np.float32))
@@ -142,7 +144,7 @@ def test_a_language_model_may_be_trained_beside():
     given = batch()
     graph, params = first(LM)
     (loss, (metrics, logits)), gradient = results(LM, given)
-    labels = -np.asarray(jax.nn.log_softmax(logits))[np.arange(BATCH), given.labels]
+    labels = -np.asarray(jax.nn.log_softmax(logits))[np.arange(BATCH), given.targets]
     model, softmax = merge(graph, params), params["softmax"]
     read = quickly_compiled(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
     outputs = read(given.inputs, given.lengths)
@@ -249,37 +251,41 @@ def test_what_cannot_be_is_refused(wrong, message):
 
 
 @pytest.mark.parametrize(
-    ("task", "vocabulary", "message"),
+    ("task", "preprocessor", "message"),
     [
         (
             TASK,
-            dataclasses.replace(VOCABULARY, classes=()),
-            "the data have no classes: classification needs labelled texts",
+            TextPreprocessor(VOCABULARY),
+            "the data have no classes: classification needs labelled examples",
         ),
         (
             dataclasses.replace(TASK, class_weights=(1.0, 2.0)),
-            VOCABULARY,
+            PREPROCESSOR,
             "class_weights has 2 values for 3 classes: bad, dull, good",
         ),
         (
             dataclasses.replace(TASK, class_weights={"bad": 1.0, "god": 2.0}),
-            VOCABULARY,
+            PREPROCESSOR,
             "class_weights: no class 'god'; did you mean 'good'?",
         ),
         (
             dataclasses.replace(TASK, class_weights={"bad": 1.0, "good": 2.0}),
-            VOCABULARY,
+            PREPROCESSOR,
             "class_weights: no weight for the class 'dull'",
         ),
         (
             dataclasses.replace(TASK, word_dropout=0.1),
-            dataclasses.replace(Vocabulary.build([], "bytes"), classes=CLASSES),
-            "word_dropout: bytes have no unknown token",
+            LabelledTextPreprocessor(Vocabulary.build([], "bytes"), CLASSES),
+            "word_dropout: the tokens have none for unknown words",
         ),
     ],
     ids=["no classes", "class weights", "no such class", "a class missing", "word dropout"],
 )
-def test_what_does_not_fit_the_data_is_refused(task, vocabulary, message):
+def test_what_does_not_fit_the_data_is_refused(task, preprocessor, message):
+    def prepare() -> None:
+        inspect.unwrap(type(task).check)(task, preprocessor, None)  # nothing is asked of a dataset
+        structure(lambda rngs: task.build(rngs, preprocessor))
+
     with pytest.raises(ConfigError) as caught:
-        structure(lambda rngs: task.build(rngs, vocabulary))
+        prepare()
     assert str(caught.value) == message

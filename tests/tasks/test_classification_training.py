@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells import SimpleRNN
-from lstm_jax.data import LabelledTexts, Vocabulary
+from lstm_jax.data import LabelledTextPreprocessor, LabelledTexts, Vocabulary
 from lstm_jax.metrics.means import Mean, Sum
 from lstm_jax.modules import merge, split
 from lstm_jax.optimization.optimizers import Optimizer
@@ -40,8 +40,8 @@ DATA = LabelledTexts(
 
 
 def test_figures_and_predictions_do_not_depend_on_the_batch():
-    dataset = DATA.open(DATA.build_vocabulary())
-    graph, params = split(drawn(lambda rngs: TASK.build(rngs, dataset.vocabulary)))
+    dataset = DATA.open(DATA.fit())
+    graph, params = split(drawn(lambda rngs: TASK.build(rngs, dataset.preprocessor)))
 
     @quickly_compiled
     def run(params: Any, given: Any) -> Any:
@@ -61,8 +61,8 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
 
         batches = dataset.evaluation("validation", size)
         found = evaluation.evaluate(EvalStep(lambda *_: (), step), params, batches)
-        figures.append(TASK.summarize(*found, dataset.vocabulary))
-        details.append(TASK.details(*found, dataset.vocabulary))
+        figures.append(TASK.summarize(*found, dataset.preprocessor))
+        details.append(TASK.details(*found, dataset.preprocessor))
         predictions.append({text: int(values.argmax()) for text, values in logits.items()})
     assert predictions[0] == predictions[1] == predictions[2]
     assert details[0] == details[1] == details[2]
@@ -77,14 +77,14 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
 
 
 def test_figures_and_details_are_named():
-    vocabulary = Vocabulary(("<unk>",), "words", classes=("bad", "good"))
+    preprocessor = LabelledTextPreprocessor(Vocabulary(("<unk>",), "words"), ("bad", "good"))
     sums = {
         "accuracy": Mean(3.0, 4.0),
         "nats": Mean(2.0, 4.0),
         "confusion": Sum(np.array([[2.0, 1.0], [0.0, 1.0]])),
         "calibration": Sum(np.array([[4.0, 2.0, 3.0]])),
     }
-    assert TASK.summarize(sums, {}, vocabulary) == {
+    assert TASK.summarize(sums, {}, preprocessor) == {
         "accuracy": 0.75,
         "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
         "nats": 0.5,
@@ -92,8 +92,8 @@ def test_figures_and_details_are_named():
         "examples": 4,
     }
     beside = sums | {"nats_per_token": Mean(6.0, 3)}
-    assert TASK.summarize(beside, {}, vocabulary)["nats_per_token"] == 2
-    assert TASK.details(sums, {}, vocabulary) == {
+    assert TASK.summarize(beside, {}, preprocessor)["nats_per_token"] == 2
+    assert TASK.details(sums, {}, preprocessor) == {
         "classes": ["bad", "good"],
         "confusion_matrix": [[2, 1], [0, 1]],
     }
@@ -118,7 +118,7 @@ def test_it_learns_and_compiles_one_program_for_each_shape():
     assert prepared.train_steps._cache_size() == len(shapes) == 2
     batches = prepared.dataset.evaluation("validation")
     found = evaluation.evaluate(prepared.eval_step, state.params, batches)
-    assert task.summarize(*found, prepared.vocabulary)["accuracy"] == 1.0
+    assert task.summarize(*found, prepared.preprocessor)["accuracy"] == 1.0
     assert prepared.eval_step.observe._cache_size() <= 2
-    summary = training.summarize(state, task, OPTIMIZER, prepared.vocabulary, 12)
+    summary = training.summarize(state, task, OPTIMIZER, prepared.preprocessor, 12)
     assert summary["examples"] == sum(prepared.dataset.batch(i).mask.sum() for i in range(60))

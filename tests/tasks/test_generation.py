@@ -9,12 +9,12 @@ from lstm_jax.data import TextWindows
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import merge
 from lstm_jax.tasks import Use
-from tests.tasks.test_language_modeling import TASK, VOCABULARY, first, read
+from tests.tasks.test_language_modeling import PREPROCESSOR, TASK, VOCABULARY, first, read
 
 
 def generate(prompt: str = "what is", **changes: Any) -> str:
     graph, params = first(TASK)
-    use = Use(merge(graph, params), VOCABULARY, TextWindows())
+    use = Use(merge(graph, params), PREPROCESSOR, TextWindows())
     return TASK.generate(use, prompt, **({"length": 8} | changes))
 
 
@@ -48,7 +48,7 @@ def test_without_temperature_each_token_is_the_likeliest_after_those_before():
 def test_noise_is_not_for_generation():
     noisy = dataclasses.replace(TASK, dropout=0.5)
     graph, params = first(noisy)
-    use = Use(merge(graph, params), VOCABULARY, TextWindows())
+    use = Use(merge(graph, params), PREPROCESSOR, TextWindows())
     text = noisy.generate(use, "what is", length=8)
     assert text == generate()
 

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from lstm_jax.cells import GRU, LSTM, SimpleRNN
-from lstm_jax.data import TextFiles, TextWindows, Vocabulary, WindowBatch
+from lstm_jax.data import TextFiles, TextPreprocessor, TextWindows, Vocabulary, WindowBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import Graph, initialize, merge, structure
@@ -21,6 +21,7 @@ from tests.reference import assert_close
 
 TEXT = "what is lost is lost and what is found is found\n" * 3
 VOCABULARY = Vocabulary.build([TEXT], "words")
+PREPROCESSOR = TextPreprocessor(VOCABULARY)
 TIME, BATCH = 20, 3
 PLACE = np.arange(BATCH, dtype=np.int32)
 # Parameters this large make the carry matter.
@@ -32,8 +33,8 @@ def first(task: LanguageModeling) -> tuple[Graph, Any]:
     """The structure and parameters of a model; noise and reduction have no part in these."""
     plain = dataclasses.replace(task, dropout=0.0, reduction="mean")
     if plain != task:
-        return structure(lambda rngs: task.build(rngs, VOCABULARY))[0], first(plain)[1]
-    return initialize(lambda rngs: task.build(rngs, VOCABULARY), jax.random.key(0))
+        return structure(lambda rngs: task.build(rngs, PREPROCESSOR))[0], first(plain)[1]
+    return initialize(lambda rngs: task.build(rngs, PREPROCESSOR), jax.random.key(0))
 
 
 # LLVM is told not to spend time on making it fast.
@@ -180,7 +181,7 @@ def test_every_parameter_is_taught_and_starts_in_its_range():
 
 def test_layers_may_be_unlike():
     task = LanguageModeling(cell=(SimpleRNN(hidden=3), GRU(hidden=4)), layers=2)
-    _, params = structure(lambda rngs: task.build(rngs, VOCABULARY))
+    _, params = structure(lambda rngs: task.build(rngs, PREPROCESSOR))
     assert params["embedding"]["table"].shape == (len(VOCABULARY), 3)
     assert params["softmax"]["kernel"].shape == (4, len(VOCABULARY))
     assert [type(carry).__name__ for carry in begin(task, 2)] == ["SimpleCarry", "GRUCarry"]
@@ -234,8 +235,8 @@ def test_what_cannot_be_is_refused(wrong, message):
     [("words", None), ("characters", "bits_per_character"), ("bytes", "bits_per_byte")],
 )
 def test_figures_are_named_by_the_unit_of_the_tokens(unit, name):
-    vocabulary = Vocabulary.build([TEXT], unit)
-    figures = TASK.summarize({"nats_per_token": Mean(6.0 * np.log(2), 3)}, {}, vocabulary)
+    preprocessor = TextPreprocessor(Vocabulary.build([TEXT], unit))
+    figures = TASK.summarize({"nats_per_token": Mean(6.0 * np.log(2), 3)}, {}, preprocessor)
     expected = {"nats_per_token": 2 * np.log(2), "perplexity": 4.0, "tokens": 3}
     assert figures == pytest.approx(expected | ({name: 2.0} if name else {}))
     assert TASK.score.metric in figures
@@ -245,17 +246,17 @@ def test_figures_are_named_by_the_unit_of_the_tokens(unit, name):
 def assert_window_does_not_matter(config: TextWindows, tokens: int) -> list[float]:
     """Returns the perplexities in one column and in twenty."""
     task = LanguageModeling(cell=LSTM(hidden=4), layers=1, init_scale=1.5)
-    vocabulary = config.build_vocabulary()
-    graph, params = initialize(lambda rngs: task.build(rngs, vocabulary), jax.random.key(0))
+    preprocessor = config.fit()
+    graph, params = initialize(lambda rngs: task.build(rngs, preprocessor), jax.random.key(0))
     step = evaluation.make_eval_step(task, graph)
     perplexities = []
     for batch_size in (1, 20):
         found = []
         for length in (20, 70, 1000):
-            opened = dataclasses.replace(config, evaluation_window=length).open(vocabulary)
+            opened = dataclasses.replace(config, evaluation_window=length).open(preprocessor)
             batches = opened.evaluation("test", batch_size)
             found_here = evaluation.evaluate(step, params, batches)
-            figures = task.summarize(*found_here, vocabulary)
+            figures = task.summarize(*found_here, preprocessor)
             assert figures["tokens"] == tokens
             found.append(figures["perplexity"])
         np.testing.assert_allclose(found, found[0], rtol=1e-5)

@@ -72,7 +72,7 @@ def test_everything_is_done_at_the_steps_where_it_is_due(text, tmp_path, monkeyp
     assert record["tokens"] == 2 * 20, "the two steps since the record before the evaluation"
     assert "epoch 1, step 12: validation nats_per_token" in capsys.readouterr().err
     names = os.listdir(tmp_path / "run")
-    assert {"config.json", "vocabulary.json", "metrics.jsonl", "checkpoints"} <= set(names)
+    assert {"config.json", "preprocessor.json", "metrics.jsonl", "checkpoints"} <= set(names)
     assert sum(name.startswith("events.out.tfevents") for name in names) == 1
 
 

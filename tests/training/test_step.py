@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells import LSTM
-from lstm_jax.data import LabelledBatch
+from lstm_jax.data import PaddedBatch
 from lstm_jax.functional import losses
 from lstm_jax.metrics.means import Mean
 from lstm_jax.optimization.optimizers import Optimizer
@@ -82,7 +82,7 @@ def test_a_step_is_the_optimizers_update_with_the_gradient_of_the_loss(experimen
     task = LanguageModeling(cell=LSTM(hidden=4), layers=1, embedding=3)
     prepared = prepare(experiment, task=task, optimizer=Optimizer("sgd", learning_rate=0.5))
     before, batch = prepared.state, prepared.dataset.batch(0)
-    build = functools.partial(task.build, vocabulary=prepared.vocabulary)
+    build = functools.partial(task.build, preprocessor=prepared.preprocessor)
     graph = training.structure(build)[0]
 
     def loss(params: Any) -> Any:
@@ -146,7 +146,7 @@ def test_metrics_are_sums_over_the_steps_since_they_were_zero(experiment):
     prepared = prepare(experiment)
     state, reports = run(prepared, 3)
     optimizer = dataclasses.replace(experiment.optimizer, learning_rate=0.5)
-    parts = experiment.task, optimizer, prepared.vocabulary, STEPS_PER_EPOCH
+    parts = experiment.task, optimizer, prepared.preprocessor, STEPS_PER_EPOCH
     assert training.summarize(prepared.state, *parts) == {}
     figures = training.summarize(state, *parts)
     assert figures["nats_per_token"] == pytest.approx(np.mean(reports.loss), rel=1e-6)
@@ -207,12 +207,12 @@ def test_terms_of_parts_of_a_batch_add_up():
 
 def test_batches_of_unlike_shapes_are_dispatched_one_by_one():
     short, other, long = (
-        LabelledBatch(np.full((time, 5), time, np.int32), *[np.zeros(5, np.int32)] * 4)
+        PaddedBatch(np.full((time, 5), time, np.int32), *[np.zeros(5, np.int32)] * 4)
         for time in (6, 6, 9)
     )
-    (both,) = training.stacks([short, other._replace(labels=np.ones(5, np.int32))])
+    (both,) = training.stacks([short, other._replace(targets=np.ones(5, np.int32))])
     assert [array.shape for array in both] == [(2, 6, 5), *[(2, 5)] * 4]
-    assert both.labels[:, 0].tolist() == [0, 1]
+    assert both.targets[:, 0].tolist() == [0, 1]
     parts = training.stacks([short, long, other])
     assert [part.inputs.shape for part in parts] == [(1, 6, 5), (1, 9, 5), (1, 6, 5)]
     assert [int(part.inputs[0, 0, 0]) for part in parts] == [6, 9, 6]

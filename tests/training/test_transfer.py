@@ -69,14 +69,14 @@ def test_embedding_and_layers_are_taken(untrained: Path, language_model: Path) -
 
 def test_the_vocabulary_is_taken(untrained: Path, language_model: Path) -> None:
     run, origin = lstm_jax.load(untrained), lstm_jax.load(language_model)
-    assert run.vocabulary.tokens == origin.vocabulary.tokens
-    assert run.vocabulary.classes == ("0", "1")
+    assert run.preprocessor.vocabulary == origin.preprocessor.vocabulary
+    assert run.preprocessor.classes == ("0", "1")
 
 
 def test_it_says_what_it_took(language_model: Path, reviews: str, tmp_path: Path, capfd) -> None:
     lstm_jax.train(started(language_model, reviews, epochs=1), tmp_path)
     said = capfd.readouterr().err.splitlines()[0]
-    tokens = len(lstm_jax.load(language_model).vocabulary)
+    tokens = len(lstm_jax.load(language_model).preprocessor.vocabulary)
     assert said == (
         f"started from {language_model}, step 3: took embedding ({3 * tokens} parameters), stack "
         "(128 parameters); new head (26); left behind softmax"
@@ -180,7 +180,7 @@ def test_sizes_of_the_vocabulary_are_refused(
 
 def test_data_of_another_task(reviews: str, text: str, tmp_path: Path) -> None:
     wrong = dataclasses.replace(tiny_classifier(reviews), data=tiny(text).data)
-    with pytest.raises(ConfigError, match="learns from batches of LabelledBatch, and TextWindows"):
+    with pytest.raises(ConfigError, match="learns from batches of PaddedBatch, and TextWindows"):
         lstm_jax.train(wrong, tmp_path / "a")
     wrong = dataclasses.replace(tiny(text), data=tiny_classifier(reviews).data)
     with pytest.raises(ConfigError, match="learns from batches of WindowBatch, and LabelledTexts"):

@@ -1,5 +1,6 @@
 """Sources of text: what ships with Python, folders of text files, one file cut in three."""
 
+import abc
 import dataclasses
 import hashlib
 import math
@@ -7,8 +8,8 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from lstm_jax.data.base import Source, Split
 from lstm_jax.data.files import decode, expand
+from lstm_jax.data.sources import Example, Source, Split
 from lstm_jax.errors import ConfigError, DataError
 
 _NAMES: dict[Split, str] = {
@@ -20,7 +21,25 @@ _PIECE = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
-class PythonDocumentation(Source):
+class TextSource(Source):
+    """A source of texts without targets. A subclass says what its documents are."""
+
+    @abc.abstractmethod
+    def documents(self, split: Split) -> Iterator[str]:
+        """The documents of a split, always in the same order.
+
+        Raises:
+            DataError: the text is missing or unreadable, or the source has no such split.
+        """
+
+    def examples(self, split: Split) -> Iterator[Example]:
+        """A document each, by its number from 0 on."""
+        for index, document in enumerate(self.documents(split)):
+            yield Example(document, None, f"{split}, document {index}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PythonDocumentation(TextSource):
     """The language reference that ships inside Python (`pydoc_data.topics`): nothing to download.
 
     About 400,000 characters. A document is a topic (`assignment`, `formatstrings`, ...), and whole
@@ -66,7 +85,7 @@ def _split_of(topic: str) -> Split:
 
 
 @dataclasses.dataclass(frozen=True)
-class TextFiles(Source):
+class TextFiles(TextSource):
     """A folder with one UTF-8 text file for each split, as Penn Treebank and WikiText come.
 
     The files are found by name: `train.txt`, `ptb.train.txt` or `wiki.train.tokens`, and likewise
@@ -96,7 +115,7 @@ class TextFiles(Source):
 
 
 @dataclasses.dataclass(frozen=True)
-class TextFile(Source):
+class TextFile(TextSource):
     """One UTF-8 text file, cut by characters into train, validation and test text in this order.
 
     The cuts are made as TensorFlow Datasets makes them for `tiny_shakespeare`.

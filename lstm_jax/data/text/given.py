@@ -1,9 +1,34 @@
 """Texts that a caller hands over."""
 
-from collections.abc import Iterable, Mapping
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lstm_jax.data.files import handed_over
+from lstm_jax.data.sources import Example
+from lstm_jax.data.tables import is_table, read_texts
 from lstm_jax.errors import ConfigError
+
+
+def examples_of(given: Any, column: str | None) -> Iterable[Example]:
+    """Texts as examples: those of a `pathlib.Path` one after another, all else as a list.
+
+    Raises:
+        ConfigError, DataError: as `as_texts`; or the file cannot be read.
+    """
+    if isinstance(given, pathlib.Path):
+        return _of_file(given, "text" if column is None else column)
+    return [Example(text, None, f"text {i}") for i, text in enumerate(as_texts(given))]
+
+
+def _of_file(path: pathlib.Path, column: str) -> Iterator[Example]:
+    if is_table(str(path)):
+        rows = read_texts(str(path), column)
+        return (Example(text, None, f"{path}, row {i}") for i, text in enumerate(rows, start=1))
+    return (
+        Example(line.removesuffix("\n"), None, f"{path}, line {number}")
+        for number, line in handed_over(path)
+    )
 
 
 def as_texts(given: Any) -> list[str]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from lstm_jax.config.values import suggestion
-from lstm_jax.data.base import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.files import expand, read_text
 from lstm_jax.data.held_out import Comparison, check_share, position, split_of
+from lstm_jax.data.sources import ClassOrder, Example, LabelledSource, Split, in_order
 from lstm_jax.data.tables import LabelledTable
 from lstm_jax.errors import DataError
 
@@ -78,7 +78,7 @@ class LabelledFolder(LabelledSource):
         share = self.held_out if self.validation is None else 0.0
         empty = True
         for example in self._labelled("train"):
-            if split_of(example.text, share, by=self.compared_by) == split:
+            if split_of(example.inputs, share, by=self.compared_by) == split:
                 empty = False
                 yield example
         if empty:
@@ -106,11 +106,11 @@ class LabelledFolder(LabelledSource):
             names = ", ".join(self.unlabelled_folders) or "none is named"
             raise DataError(f"{train} has no folder without labels ({names}): unlabelled=False")
         share = self.held_out if self.validation is None else 0.0
-        positions = (position(one.text, self.compared_by) for one in self._labelled("train"))
+        positions = (position(one.inputs, self.compared_by) for one in self._labelled("train"))
         held_out = {one for one in positions if one < share}
         for name in found:
             for example in _texts(train / name, None):
-                yield example, position(example.text, self.compared_by) in held_out
+                yield example, position(example.inputs, self.compared_by) in held_out
 
     def _labelled(self, part: str) -> Iterator[Example]:
         folder, classes = self._folder(part), self.class_names()
@@ -180,7 +180,7 @@ class MovieReviews(LabelledSource):
 
     def left_out(self, split: Split) -> tuple[str, ...]:
         """How many texts occur a second time."""
-        texts = [position(example.text, "words") for example in self._table().examples(split)]
+        texts = [position(example.inputs, "words") for example in self._table().examples(split)]
         count = len(texts) - len(set(texts))
         return (f"{count:,} texts that occur twice",) if count else ()
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from lstm_jax.errors import ConfigError, UserError
 
-Tokens = Literal["words", "prose", "cased_prose", "subwords", "characters", "bytes"]
+Unit = Literal["words", "prose", "cased_prose", "subwords", "characters", "bytes"]
 """What a token is."""
 
 END_OF_LINE = "<eos>"
@@ -61,7 +61,7 @@ def check_rules(rules: int) -> None:
         raise ConfigError(f"rules of cutting prose are numbered from 1 to {RULES}, not {rules}")
 
 
-def split(text: str, unit: Tokens, rules: int = RULES) -> list[str]:
+def split(text: str, unit: Unit, rules: int = RULES) -> list[str]:
     """The tokens of words or prose.
 
     >>> split("I don't like it...<br /><br />At ALL!", "prose")
@@ -70,14 +70,14 @@ def split(text: str, unit: Tokens, rules: int = RULES) -> list[str]:
     return list(map(normalizer(unit, rules), written(text, unit, rules)))
 
 
-def written(text: str, unit: Tokens, rules: int = RULES) -> list[str]:
+def written(text: str, unit: Unit, rules: int = RULES) -> list[str]:
     """The tokens of words or prose as the text has them; `normalizer` says what they count as."""
     if unit == "words":
         return text.replace("\n", f" {END_OF_LINE} ").split()
     return _prose(text, rules).findall(text)
 
 
-def spans(text: str, unit: Tokens, rules: int = RULES) -> list[Span]:
+def spans(text: str, unit: Unit, rules: int = RULES) -> list[Span]:
     """Where the tokens of words or prose stand in a text.
 
     >>> [text[a:b] for text in ["Don't!"] for a, b in spans(text, "prose")]
@@ -87,7 +87,7 @@ def spans(text: str, unit: Tokens, rules: int = RULES) -> list[Span]:
     return [Span(*match.span()) for match in pattern.finditer(text)]
 
 
-def join(tokens: Iterable[str], unit: Tokens) -> str:
+def join(tokens: Iterable[str], unit: Unit) -> str:
     """The text of words or prose, without the spaces that stand before punctuation.
 
     >>> join(["it", "is", "n't", "bad", ",", "is", "it", "?"], "prose")
@@ -103,7 +103,7 @@ def join(tokens: Iterable[str], unit: Tokens) -> str:
 
 
 @functools.cache
-def normalizer(unit: Tokens, rules: int = RULES) -> Callable[[str], str]:
+def normalizer(unit: Unit, rules: int = RULES) -> Callable[[str], str]:
     """From a token as it was written to the one that is counted; each is worked out once."""
     if unit == "words":
         return str

@@ -3,23 +3,20 @@
 import collections
 import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
 import numpy as np
 
 from lstm_jax.data.text import tokenization
-from lstm_jax.data.text.tokenization import END_OF_LINE, Span, Subwords, Tokens
+from lstm_jax.data.text.tokenization import END_OF_LINE, Span, Subwords, Unit
 from lstm_jax.errors import ConfigError, DataError
 
 UNKNOWN = "<unk>"
 
 _BYTES = tuple(map(chr, range(256)))
 _SUBWORDS = 8000
-"""Tokens of a vocabulary of subwords whose size is not given."""
-_OPTIONAL = ("merges", "classes")
+"""Unit of a vocabulary of subwords whose size is not given."""
 _PROSE = ("prose", "cased_prose")
 
 
@@ -55,26 +52,22 @@ class Vocabulary:
     """
 
     tokens: tuple[str, ...]
-    unit: Tokens
+    unit: Unit
     merges: tuple[str, ...] = ()
     """The pairs of subwords to merge, `"a b"`, in their order."""
-    classes: tuple[str, ...] = ()
-    """What texts are classified as; a class's id is its place. Empty where they are not."""
     rules: int = tokenization.RULES
     """The number of the rules by which prose is cut; see `tokenization.RULES`."""
 
     def __post_init__(self):
-        _check(self.tokens, self.unit, self.merges, self.rules)
+        check_parts(self.tokens, self.unit, self.merges, self.rules)
         if self.unit not in _PROSE:
             object.__setattr__(self, "rules", tokenization.RULES)  # of others there are no two
-        if len(set(self.classes)) != len(self.classes):
-            raise DataError("not a vocabulary: a class occurs twice")
 
     @classmethod
     def build(
         cls,
         documents: Iterable[str],
-        unit: Tokens,
+        unit: Unit,
         max_size: int | None = None,
         min_count: int = 1,
         rules: int = tokenization.RULES,
@@ -95,8 +88,8 @@ class Vocabulary:
             ConfigError: a limit that cannot be met.
             DataError: there is no text.
         """
-        if unit not in get_args(Tokens):
-            raise ConfigError(f"tokens: expected one of {get_args(Tokens)}, got {unit!r}")
+        if unit not in get_args(Unit):
+            raise ConfigError(f"tokens: expected one of {get_args(Unit)}, got {unit!r}")
         if unit == "subwords":
             size = _SUBWORDS if max_size is None else max_size
             if size <= 256:
@@ -138,10 +131,9 @@ class Vocabulary:
         newline = {"characters": "\n", "bytes": "\n", "subwords": tokenization.NEWLINE_BYTE}
         return self._ids.get(newline.get(self.unit, END_OF_LINE), 0)
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of `to_json()`: equal digests mean that every id is the same token."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+    def describe(self) -> str:
+        """How many tokens of what unit."""
+        return f"a vocabulary of {len(self):,} {self.unit}"
 
     def encode(self, text: str) -> np.ndarray:
         """The ids of the tokens of `text`, int32 [tokens]."""
@@ -191,41 +183,6 @@ class Vocabulary:
             return "".join("\ufffd" if token == UNKNOWN else token for token in tokens)
         return tokenization.join(tokens, self.unit)
 
-    def to_json(self) -> str:
-        """The vocabulary as JSON, from which `from_json` makes an equal one."""
-        lists = {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)}
-        content = {"unit": self.unit, "tokens": self.tokens, **lists}
-        # What was made by the first rules has no number, and keeps its digest.
-        if self.rules > 1 and self.unit in _PROSE:
-            content["rules"] = self.rules
-        return json.dumps(content, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Vocabulary":
-        """Reads what `to_json` wrote.
-
-        Raises:
-            DataError: `text` is not a vocabulary.
-        """
-        try:
-            content: Any = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"not a vocabulary: {error}") from None
-        required = {"unit", "tokens"}
-        rules = content.pop("rules", 1) if isinstance(content, dict) else 1
-        if not isinstance(content, dict) or content.keys() - set(_OPTIONAL) != required:
-            raise DataError(
-                "not a vocabulary: expected an object with the keys 'unit' and 'tokens'"
-            )
-        for name in content.keys() - {"unit"}:
-            if not isinstance(content[name], list):
-                raise DataError(f"not a vocabulary: {name!r} is not a list")
-            if not all(isinstance(item, str) for item in content[name]):
-                raise DataError(f"not a vocabulary: {name!r} holds something that is not a string")
-        _check(content["tokens"], content["unit"], content.get("merges", ()), rules)
-        lists = {name: tuple(content.get(name, ())) for name in ("tokens", *_OPTIONAL)}
-        return cls(unit=content["unit"], **lists, rules=rules)
-
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
         return {token: i for i, token in enumerate(self.tokens)}
@@ -248,21 +205,9 @@ class Vocabulary:
         return table
 
 
-def check_unit(unit: Tokens, vocabulary: Vocabulary) -> None:
-    """Makes sure that a vocabulary is of the tokens that a config asks for.
-
-    Raises:
-        DataError: it is of others.
-    """
-    if vocabulary.unit != unit:
-        raise DataError(
-            f"the config's tokens are {unit}, but the vocabulary is of {vocabulary.unit}"
-        )
-
-
 def _learn(
     documents: Iterable[str], size: int, min_count: int
-) -> tuple[tuple[str, ...], Tokens, tuple[str, ...]]:
+) -> tuple[tuple[str, ...], Unit, tuple[str, ...]]:
     tokens, merges = tokenization.learn_subwords(documents, size, min_count)
     if not merges:
         raise DataError(
@@ -272,12 +217,17 @@ def _learn(
     return tokens, "subwords", merges
 
 
-def _check(tokens: Sequence[Any], unit: Any, merges: Sequence[str], rules: Any) -> None:
+def check_parts(tokens: Sequence[Any], unit: Any, merges: Sequence[str], rules: Any) -> None:
+    """Makes sure that these are the parts of a vocabulary.
+
+    Raises:
+        DataError: they are not.
+    """
     problem, known = None, set(tokens)
     if rules not in range(1, tokenization.RULES + 1):
         problem = f"this version of lstm_jax knows no rules {rules!r} of cutting prose"
-    elif unit not in get_args(Tokens):
-        problem = f"its unit is {unit!r}, not one of {', '.join(get_args(Tokens))}"
+    elif unit not in get_args(Unit):
+        problem = f"its unit is {unit!r}, not one of {', '.join(get_args(Unit))}"
     elif len(known) != len(tokens):
         problem = "a token occurs twice"
     elif unit == "bytes" and tuple(tokens) != _BYTES:

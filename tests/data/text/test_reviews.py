@@ -32,7 +32,7 @@ class TestLabelledFolder:
         source = LabelledFolder(write(tmp_path, files))
         assert source.class_names() == ("neg", "pos")
         test = list(source.examples("test"))
-        assert [(example.label, example.text) for example in test] == [
+        assert [(example.target, example.inputs) for example in test] == [
             (kind, f"a {kind} text {n}\n")
             for kind in ("neg", "pos")
             for n in (0, 10, 1, 2, 3, 4, 5, 6, 7, 8, 9)  # "0_0" < "10_0" < "1_1" by characters
@@ -44,8 +44,8 @@ class TestLabelledFolder:
         train, validation = (list(source.examples(split)) for split in ("train", "validation"))
         assert len(train) + len(validation) == 120
         assert 0.1 < len(validation) / 120 < 0.3
-        assert all(split_of(example.text, 0.2) == "validation" for example in validation)
-        assert all(split_of(example.text, 0.2) == "train" for example in train)
+        assert all(split_of(example.inputs, 0.2) == "validation" for example in validation)
+        assert all(split_of(example.inputs, 0.2) == "train" for example in train)
 
     def test_a_folder_for_validation(self, tmp_path):
         files = many("train", 30) | many("dev", 3)
@@ -62,10 +62,10 @@ class TestLabelledFolder:
         train, validation = (list(every.examples(split)) for split in ("train", "validation"))
         assert train[: len(labelled)] == labelled
         rest = train[len(labelled) :]
-        assert {example.label for example in rest} == {None}
-        held_out = {words(example.text) for example in validation}
-        assert len(rest) == 110 - sum(example.label == "pos" for example in validation) < 110
-        assert not held_out & {words(example.text) for example in train}
+        assert {example.target for example in rest} == {None}
+        held_out = {words(example.inputs) for example in validation}
+        assert len(rest) == 110 - sum(example.target == "pos" for example in validation) < 110
+        assert not held_out & {words(example.inputs) for example in train}
         (told,) = every.left_out("train")
         assert told == f"{110 - len(rest)} texts without a label that validation holds"
         assert every.left_out("test") == LabelledFolder(folder).left_out("train") == ()
@@ -80,8 +80,8 @@ class TestLabelledFolder:
             unlabelled_folders=("web", "raw", "none"),
         )
         assert source.class_names() == ("a",)
-        assert [x.text for x in source.examples("train")] == ["x", "z", "y"]
-        assert [x.text for x in source.examples("validation")] == [""]
+        assert [x.inputs for x in source.examples("train")] == ["x", "z", "y"]
+        assert [x.inputs for x in source.examples("validation")] == [""]
 
     @pytest.mark.parametrize(
         ("files", "fields", "split", "message"),
@@ -173,7 +173,7 @@ def splits() -> dict[str, list[Example]]:
 
 class TestMovieReviews:
     def test_counts(self, splits):
-        counts = {split: Counter(example.label for example in splits[split]) for split in SPLITS}
+        counts = {split: Counter(example.target for example in splits[split]) for split in SPLITS}
         assert counts == {
             "train": {"neg": 13_310, "pos": 13_379},
             "validation": {"neg": 1_704, "pos": 1_672},
@@ -182,14 +182,14 @@ class TestMovieReviews:
         assert MovieReviews().class_names() == ("neg", "pos")
 
     def test_no_text_is_given_twice(self, splits):
-        texts = [words(example.text, "words") for split in SPLITS for example in splits[split]]
+        texts = [words(example.inputs, "words") for split in SPLITS for example in splits[split]]
         assert len(texts) == len(set(texts)) == 33_430
         told = [MovieReviews().left_out(split) for split in SPLITS]
         assert sum(int(one[0].split()[0]) for one in told if one) == 100
 
     def test_labels_fit_their_texts(self, splits):
         by_text = {
-            example.text: example.label for examples in splits.values() for example in examples
+            example.inputs: example.target for examples in splits.values() for example in examples
         }
         assert by_text["effective but too-tepid biopic"] == "pos"
         assert by_text["eh ."] == "neg"

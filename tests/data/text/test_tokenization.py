@@ -11,7 +11,7 @@ from lstm_jax.data.text import tokenization
 from lstm_jax.data.text.tokenization import (
     NEWLINE_BYTE,
     Subwords,
-    Tokens,
+    Unit,
     join,
     learn_subwords,
     spans,
@@ -115,7 +115,7 @@ def test_words_are_what_white_space_separates():
 
 
 @pytest.mark.parametrize("unit", ["words", "prose", "cased_prose"])
-def test_every_token_stands_in_the_text_and_nothing_is_lost(unit: Tokens):
+def test_every_token_stands_in_the_text_and_nothing_is_lost(unit: Unit):
     for text in TEXTS:
         tokens, places = cut(text, unit), spans(text, unit)
         assert [cut(text[a:b], unit) for a, b in places] == [[token] for token in tokens]

@@ -20,7 +20,7 @@ def test_the_share_of_unknown_tokens_is_said(options, shares, warned):
     """Nothing was said where `<unk>` is never trained and met in validation."""
     source = Documents(("a b a b a b a b c d",), ("a b a x y",), ("a z",))
     config = TextWindows(source, batch_size=1, window=2, **options)
-    data = config.open(config.build_vocabulary())
+    data = config.open(config.fit())
     facts = [data.facts(split) for split in ("train", "validation")]
     assert facts == ([{}, {}] if shares is None else [{"unknown_share": one} for one in shares])
     assert ("40.00% unknown" in data.describe("validation")) == (shares is not None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lstm_jax
+from lstm_jax.data import Example
 from tests.scripts.benchmarks.running import needs, run
 
 
@@ -19,7 +20,7 @@ def test_the_same_network_in_pytorch_predicts_the_same(
 
     loaded = lstm_jax.load(classifier)
     texts = ["the film was great", "dull", "", "plot and film and plot " * 3]
-    sequences = [loaded.experiment.data.encode(text, loaded.vocabulary) for text in texts]
+    sequences = [loaded.preprocessor.encode(Example(text, None, text)).inputs for text in texts]
     model = torch_classifier.of_run(loaded.experiment.task, loaded.params, packed)
     logits = torch_classifier.predict(model, sequences, batch_size=3)
     exponents = np.exp(logits)

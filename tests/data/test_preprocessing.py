@@ -1,0 +1,121 @@
+"""What inputs and targets are, and how they are encoded."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lstm_jax.data import (
+    Classes,
+    Encoded,
+    Example,
+    Features,
+    PaddedSequences,
+    Preprocessor,
+    Source,
+    TextPreprocessor,
+    Tokens,
+    Values,
+    Vocabulary,
+    as_steps,
+    groups,
+)
+from lstm_jax.errors import ConfigError, DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Sums(Source):
+    """Sequences of ones, whose length is wanted."""
+
+    lengths: tuple[int, ...] = (3, 1, 2)
+    features: int = 2
+
+    def examples(self, split):
+        for length in self.lengths:
+            yield Example(np.ones((length, self.features)), length, f"{split}, {length} ones")
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMost(Preprocessor):
+    """The first steps alone."""
+
+    most: int = 2
+    features: int = 2
+
+    @property
+    def inputs(self):
+        return Features(self.features)
+
+    @property
+    def targets(self):
+        return Values()
+
+    def encode(self, example):
+        steps = as_steps(example.inputs, example.place, self.inputs)
+        return Encoded(steps[: self.most], max(0, len(steps) - self.most))
+
+
+DATA = PaddedSequences(Sums(), AtMost(), batch_size=2, groups=2)
+
+
+def test_sequences_of_vectors_are_padded_and_say_what_they_drop():
+    data = DATA.open(DATA.fit())
+    assert data.facts("train") == {"dropped_steps": 1}
+    assert data.describe() == (
+        "train: 3 examples of 1 number, 5 steps in batches of 2 shapes, 16.7% padding; "
+        "max_length drops 1 steps (16.7%) of 1 examples"
+    )
+    first, second = data.evaluation("train")
+    assert first.inputs.shape == (2, 2, 2)
+    assert first.inputs.dtype == first.targets.dtype == np.float32
+    assert first.targets.tolist() == [[3], [2]]
+    assert first.place.tolist() == [0, 2]
+    assert (second.inputs.tolist(), second.lengths.tolist()) == ([[[1, 1], [0, 0]]], [1, 1])
+    assert (second.mask.tolist(), second.place.tolist()) == ([1, 0], [1, -1])
+    one = first.take(np.array([1]))
+    assert (one.targets.tolist(), one.place.tolist(), one.inputs.shape) == ([[2]], [2], (2, 1, 2))
+
+
+def test_what_a_step_costs_bounds_a_batch(monkeypatch):
+    assert Features(1).cost == Features(128).cost == Tokens(9).cost == 1
+    assert Features(1280).cost == 10
+    assert Features(1, relative_cost=1 / 160).cost == 1 / 160
+    monkeypatch.setattr(groups, "MOST_TOKENS", 60)
+    for features, rows in ((128, 20), (1280, 2)):
+        config = PaddedSequences(Sums((3,) * 30, features), AtMost(3, features), batch_size=20)
+        shape = config.open(config.fit()).batch(0).inputs.shape
+        assert shape == (3, rows, features)
+
+
+def test_targets_and_back():
+    classes = Classes(("neg", "pos"))
+    assert classes.decode(np.array([1, 0])) == ["pos", "neg"]
+    assert [classes.encode(name, "here") for name in ("neg", "pos")] == [0, 1]
+    assert Values(2).encode([1, 2.5], "here").tolist() == [1, 2.5]
+    assert Values(2).decode(np.float32([[1, 2]])).dtype == np.float64
+    for wrong in ((), ("a",), ("a", "a")):
+        with pytest.raises(DataError, match="tells at least 2 classes apart"):
+            Classes(wrong)
+    for value in (None, [1], [1, np.inf], ["a", "b"]):
+        with pytest.raises(DataError, match=r"^here: "):
+            Values(2).encode(value, "here")
+
+
+def test_a_preprocessor_of_tokens_has_no_target_of_a_whole_text():
+    words = TextPreprocessor(Vocabulary.build(["a b"], "words"))
+    assert words.inputs == words.targets == Tokens(4, fill=2, unknown=3)
+    with pytest.raises(DataError, match="has no target for a whole example"):
+        words.encode_target(Example("a", None, "here"))
+    with pytest.raises(DataError, match="here: a text is needed, not a int"):
+        words.encode(Example(3, None, "here"))
+
+
+def test_the_digest_is_that_of_what_is_saved():
+    assert AtMost().digest == AtMost().digest != AtMost(3).digest
+
+
+def test_a_model_of_other_inputs_is_no_origin():
+    assert DATA.fit(AtMost()) == AtMost()
+    message = "that model reads vectors of 3 features, and these data are vectors of 2 features"
+    with pytest.raises(ConfigError, match=message):
+        DATA.fit(AtMost(features=3))

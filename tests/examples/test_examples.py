@@ -1,0 +1,177 @@
+"""What users write, of public names alone, earns what the library's own tasks and data have."""
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_jax
+from lstm_jax import Experiment
+from lstm_jax.data import Example, PaddedDataset, PaddedSequences
+from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.reporting.reporter import Reporter
+from lstm_jax.sweeps import Sweep, run_sweep
+from tests.processes import ROOT
+from tests.runs import assert_same_run
+
+FRAMES = 12
+SMALL: dict[str, dict[str, Any]] = {
+    "adding": {"data.source.count": 60, "data.source.shortest": 2, "data.source.longest": 9},
+    "spoken_vowels": {"task.cell.hidden": 4},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_pictures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Utterances of three men in the files of the UEA archive."""
+    folder = tmp_path_factory.mktemp("vowels")
+    random = np.random.default_rng(0)
+    for name, count in (("TRAIN", 48), ("TEST", 20)):
+        lines = ["@classLabel true 1 2 3", "@data"]
+        for number in range(count):
+            values = random.normal(number % 3, 1.0, (FRAMES, random.integers(3, 9))).round(3)
+            rows = [",".join(map(str, row)) for row in values]
+            lines.append(":".join([*rows, str(number % 3 + 1)]))
+        (folder / f"JapaneseVowels_{name}.ts").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def build(request: pytest.FixtureRequest, vowels: Path) -> Callable[..., Experiment]:
+    """An example's experiment, made small, with other changes."""
+    config = importlib.import_module(f"examples.configs.{request.param}").get_config()
+    changes = {
+        **SMALL[request.param],
+        **({"data.source.folder": str(vowels)} if request.param == "spoken_vowels" else {}),
+        "data.batch_size": 8,
+        "data.groups": 2,
+        "epochs": 4,
+        "log_every": 2,
+    }
+    small = lstm_jax.override(config, changes)
+    return lambda **more: lstm_jax.override(small, more)
+
+
+@pytest.fixture(scope="module")
+def whole(build: Any, tmp_path_factory: pytest.TempPathFactory) -> lstm_jax.Run:
+    return lstm_jax.train(build(), tmp_path_factory.mktemp("runs") / "whole")
+
+
+def some(run: lstm_jax.Run) -> list[Any]:
+    """Inputs of unequal lengths, as a user has them: arrays alone."""
+    examples = run.experiment.data.source.examples("test")
+    return [np.array(example.inputs, float) for example in examples][:6]
+
+
+def plain(predictions: Any) -> list[dict[str, Any]]:
+    return [one._asdict() if hasattr(one, "_asdict") else one for one in predictions]
+
+
+def numbers(prediction: dict[str, Any]) -> list[float]:
+    return prediction.get("values") or list(prediction["probabilities"].values())
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits(build, whole, tmp_path, monkeypatch):
+    def stop(self, index, batch=PaddedDataset.batch):
+        if index == 10:
+            raise KeyboardInterrupt
+        return batch(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PaddedDataset, "batch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            lstm_jax.train(build(), tmp_path)
+    assert not (tmp_path / "calibration").exists()
+    lstm_jax.train(build(), tmp_path)
+    assert_same_run(tmp_path, whole.workdir)
+    assert lstm_jax.load(tmp_path, trust=["examples"]).calibration == whole.calibration
+
+
+def test_it_learns_and_evaluates_the_same_whatever_the_batch(whole):
+    log = whole.metrics["validation"]
+    first, *later = log["nats" if "nats" in log else "squared_error"].tolist()
+    assert min(later) < first
+    one, *others = (whole.evaluate("test", batch_size=size) for size in (1, 5, 64))
+    for other in others:
+        assert other.keys() == one.keys()
+        for name, value in one.items():
+            same = pytest.approx(value, rel=1e-5) if isinstance(value, float) else value
+            assert other[name] == same, name
+
+
+def test_it_predicts_the_same_in_a_process_that_trusts_it(whole):
+    inputs = some(whole)
+    told = plain(whole.predict(inputs))
+    one_by_one = plain(one for array in inputs for one in whole.predict([array], batch_size=1))
+    assert [*told[0]] in (["values", "within"], ["label", "probabilities"])
+    assert len({json.dumps(one) for one in told}) > 1
+    for one, other in zip(one_by_one, told, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=1e-4)
+    with pytest.raises(
+        ConfigError, match=r"not trusted; if you trust it, say trust=\['examples'\]"
+    ):
+        lstm_jax.load(whole.workdir)
+    script = (
+        "import json, sys, numpy as np, lstm_jax\n"
+        "run = lstm_jax.load(sys.argv[1], trust=['examples'])\n"
+        "found = run.predict([np.array(one) for one in json.load(sys.stdin)])\n"
+        "print(json.dumps([x._asdict() if hasattr(x, '_asdict') else x for x in found]))\n"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", script, str(whole.workdir)],
+        input=json.dumps([array.tolist() for array in inputs]),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == told
+
+
+def test_it_sweeps(build, tmp_path):
+    space = Sweep({"optimizer.learning_rate": (0.001, 0.01)}, sampler="grid")
+    sweep = run_sweep(space, build(epochs=1), tmp_path)
+    assert len(sweep.table()) == 2
+    assert lstm_jax.load_sweep(tmp_path, trust=["examples"]).best().number == sweep.best().number
+
+
+def test_wrong_inputs_are_one_line(whole):
+    data = whole.experiment.data
+    for wrong, error, message in (
+        ("text", ConfigError, "a list of sequences is needed, not a str"),
+        ([np.zeros((3, 99))], DataError, r"sequence 0: expected numbers \[time, "),
+        ([np.zeros((0, 2))], DataError, "at least one step, got"),
+        ([some(whole)[0] * np.nan], DataError, "sequence 0: a number is not finite"),
+        ([["a", "b"]], DataError, r"sequence 0: expected numbers \[time, "),
+    ):
+        with pytest.raises(error, match=message) as caught:
+            whole.predict(wrong)
+        assert "\n" not in str(caught.value)
+    assert isinstance(data, PaddedSequences)
+    with pytest.raises(ConfigError, match="batch_size must be at least 1"):
+        dataclasses.replace(data, batch_size=0)
+    with pytest.raises(ConfigError, match="read from no table"):
+        data.read([], column="text")
+
+
+def test_a_target_that_is_none(whole):
+    preprocessor = whole.preprocessor
+    for target in (None, "nobody", float("nan")):
+        with pytest.raises(DataError, match=r"^line 7: ") as caught:
+            preprocessor.encode_target(Example([[0.0]], target, "line 7"))
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,58 @@
+"""What was learned from validation data belongs to one checkpoint."""
+
+import shutil
+
+import pytest
+
+import lstm_jax
+from lstm_jax.errors import ConfigError, MissingCapabilityError, RunDirectoryError
+from lstm_jax.storage import calibration
+from lstm_jax.tasks import Classification
+
+
+def test_it_is_saved_for_a_step_and_read_back(copied):
+    step = lstm_jax.load(copied).step
+    assert calibration.read(copied, step) is None
+    calibration.save(copied, step, {"temperature": 0.1 + 0.2, "names": ["a"]})
+    assert calibration.read(copied, step) == {"temperature": 0.1 + 0.2, "names": ["a"]}
+
+
+def test_that_of_another_checkpoint_is_refused(copied):
+    one, other = lstm_jax.load(copied).steps[:2]
+    calibration.save(copied, one, {"temperature": 2.0})
+    path = copied / "calibration"
+    shutil.copy(path / f"{one}.json", path / f"{other}.json")
+    message = f"{other}.json belongs to another checkpoint of step {other}: delete it"
+    with pytest.raises(RunDirectoryError, match=message):
+        calibration.read(copied, other)
+    (path / f"{one}.json").write_text("[]")
+    with pytest.raises(RunDirectoryError, match=r"cannot be read .*: delete it"):
+        calibration.read(copied, one)
+
+
+def test_what_json_cannot_hold_is_refused(copied):
+    step = lstm_jax.load(copied).step
+    with pytest.raises(ConfigError, match="calibrate must return what JSON can hold"):
+        calibration.save(copied, step, {"temperature": object()})
+    assert not (copied / "calibration").exists()
+
+
+def test_a_step_is_calibrated_when_asked(copied, monkeypatch):
+    found = []
+
+    def calibrate(self, use):
+        found.append(use.preprocessor.targets.names)
+        return {"examples": len(list(use.data.source.examples("validation")))}
+
+    run = lstm_jax.load(copied, step="latest")
+    assert run.calibrate() is None, "a task that learns nothing"
+    assert not (copied / "calibration").exists()
+    monkeypatch.setattr(Classification, "calibrate", calibrate)
+    assert run.calibrate() == run.calibration == {"examples": 13}
+    assert lstm_jax.load(copied, step="latest")._use.calibration == {"examples": 13}
+    assert found == [("0", "1")]
+
+
+def test_the_vocabulary_of_before_is_told(copied):
+    with pytest.raises(MissingCapabilityError, match=r"is run\.preprocessor\.vocabulary now"):
+        lstm_jax.load(copied).vocabulary  # noqa: B018

@@ -1,0 +1,196 @@
+"""What the loop and an evaluation ask of a task, shown by one that says what it was asked."""
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import lstm_jax
+from lstm_jax import Experiment
+from lstm_jax.data import Example, PaddedBatch, PaddedSequences, Source, TextPreprocessor
+from lstm_jax.errors import ConfigError
+from lstm_jax.metrics import Mean
+from lstm_jax.modules import structure
+from lstm_jax.optimization import Optimizer
+from lstm_jax.reporting.reporter import Reporter
+from lstm_jax.tasks import Output, Score, Task, Term, evaluation
+from tests.data.test_preprocessing import AtMost
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths(Source):
+    """Sequences of ones, whose length is wanted."""
+
+    def examples(self, split):
+        for length in (1, 2, 2, 1, 2):
+            yield Example(np.ones((length, 2)), length, f"{split}, {length} ones")
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubled(PaddedSequences):
+    """Data whose augmentation shows: what a training step reads is twice what was cut."""
+
+    def augment(self, key, batch):
+        noise = 1 + 0 * jax.random.uniform(key)
+        return batch._replace(inputs=2 * batch.inputs * noise)
+
+
+class Linear(nnx.Module):
+    """One weight; its carry counts the batches that went before."""
+
+    def __init__(self):
+        self.weight = nnx.Param(jnp.ones(()))
+
+    def initial_carry(self, batch_size):
+        return jnp.zeros((batch_size,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting(Task):
+    """Says what it read, what it drew, and how many batches its carry has seen."""
+
+    BATCH: ClassVar[type] = PaddedBatch
+
+    metric: str = "read"
+
+    @property
+    def score(self):
+        return Score(self.metric, "max")
+
+    def build(self, rngs, preprocessor):
+        del rngs, preprocessor
+        return Linear()
+
+    def check(self, preprocessor, dataset):
+        if self.metric == "refused":
+            raise ConfigError(f"{preprocessor.inputs.size} features of {dataset.batch_size}: no")
+
+    def loss(self, model, batch, carry, key):
+        read = (batch.inputs.sum(axis=(0, 2)) * batch.mask).sum()
+        count = batch.mask.sum()
+        metrics: dict[str, Any] = {"read": Mean(read, count)}
+        terms = {"read": Term(model.weight[...] * read, count)}
+        return Output(terms, jax.tree.map(lambda seen: seen + 1, carry), metrics)
+
+    def observe(self, model, batch, carry, key):
+        keys = jax.vmap(lambda place: jax.random.fold_in(key, place))(batch.place)
+        drawn = jax.vmap(jax.random.uniform)(keys)
+        output = self.loss(model, batch, carry, None)
+        return output._replace(rows={"drawn": drawn, "seen": carry, "target": batch.targets})
+
+    def summarize(self, sums, rows, preprocessor):
+        del rows, preprocessor
+        return {"read": sums["read"].compute()}
+
+
+DATA = PaddedSequences(Lengths(), AtMost(), batch_size=2, groups=2)
+
+
+def observed(size: int, seed: int = 0) -> evaluation.Evaluated:
+    task = Counting()
+    graph, params = structure(lambda rngs: task.build(rngs, None))
+    params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), params)
+    step = evaluation.make_eval_step(task, graph, seed)
+    return evaluation.evaluate(step, params, DATA.open(DATA.fit()).evaluation("test", size))
+
+
+def test_rows_are_in_the_order_of_the_examples_and_draw_the_same_whatever_the_batch():
+    found = [observed(size).rows for size in (1, 2, 3)]
+    for rows in found:
+        assert rows["target"][:, 0].tolist() == [1, 2, 2, 1, 2]
+        assert rows["drawn"].tolist() == found[0]["drawn"].tolist()
+    assert len(set(found[0]["drawn"].tolist())) == 5
+    assert observed(2, seed=1).rows["drawn"].tolist() != found[0]["drawn"].tolist()
+
+
+def test_the_carry_starts_afresh_where_a_batch_has_other_columns():
+    class Batch(NamedTuple):
+        inputs: Any
+        mask: Any
+        targets: Any
+        place: Any
+
+    def batch(columns: int) -> Any:
+        ones = np.ones(columns, np.float32)
+        return Batch(np.ones((1, columns, 2), np.float32), ones, ones, np.arange(columns))
+
+    task = Counting()
+    graph, params = structure(lambda rngs: task.build(rngs, None))
+    params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), params)
+    step = evaluation.make_eval_step(task, graph)
+    found = evaluation.evaluate(step, params, map(batch, (2, 2, 3, 3, 3, 2)))
+    # By place: the first column of all batches, then the second, then the third of those with it.
+    assert found.rows["seen"].tolist() == [0, 1, 0, 1, 2, 0] * 2 + [0, 1, 2]
+
+
+@pytest.fixture
+def _without_pictures(monkeypatch):
+    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
+
+
+def experiment(**parts: Any) -> Experiment:
+    given = {"task": Counting(), "data": DATA, "optimizer": Optimizer("sgd", 0.0)}
+    return Experiment(**{**given, "epochs": 1, "seed": 3, **parts})
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path):
+    # What is stateful has as many columns in every batch: here one shape has all examples.
+    whole = dataclasses.replace(DATA, batch_size=5, groups=1)
+    doubled = Doubled(
+        **{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}
+    )
+    for name, data, factor in (("plain", whole, 1), ("doubled", doubled, 2)):
+        run = lstm_jax.train(experiment(data=data), tmp_path / name)
+        assert run.metrics["train"]["read"].tolist() == [factor * 2 * 8 / 5]
+        assert run.metrics["validation"]["read"].tolist() == [2 * 8 / 5]
+
+
+@pytest.mark.usefixtures("_without_pictures")
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            Counting("accuracy"),
+            "Counting.score is 'accuracy', which is not among its metrics: read",
+        ),
+        (Counting("refused"), "2 features of 5: no"),
+    ],
+    ids=["score", "check"],
+)
+def test_what_cannot_be_is_said_before_the_first_step(task, message, tmp_path):
+    whole = dataclasses.replace(DATA, batch_size=5, groups=1)
+    with pytest.raises(ConfigError) as caught:
+        lstm_jax.train(experiment(task=task, data=whole), tmp_path)
+    assert str(caught.value) == message
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_a_task_that_needs_another_preprocessor_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(Counting, "PREPROCESSOR", TextPreprocessor)
+    with pytest.raises(ConfigError) as caught:
+        lstm_jax.train(experiment(), tmp_path)
+    assert str(caught.value) == (
+        "Counting needs a TextPreprocessor, and PaddedSequences gives a AtMost"
+    )
+
+
+class Remembering(nnx.Module):
+    """Keeps a mean of what it read, beside its weight."""
+
+    def __init__(self):
+        self.weight = nnx.Param(jnp.ones(()))
+        self.mean = nnx.BatchStat(jnp.zeros(()))
+
+
+def test_the_state_of_a_model_is_its_parameters(monkeypatch, tmp_path):
+    """What changes with the data is carry: whatever a module keeps would be trained."""
+    monkeypatch.setattr(Counting, "build", lambda self, rngs, preprocessor: Remembering())
+    with pytest.raises(ConfigError) as caught:
+        lstm_jax.train(experiment(), tmp_path)
+    assert str(caught.value).startswith("Remembering keeps ['mean'], which is no nnx.Param: ")
