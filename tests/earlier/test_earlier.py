@@ -56,8 +56,9 @@ def test_a_run_goes_on(form, name, tmp_path):
     run = lstm_jax.train(make.EXPERIMENTS[name](steps=steps), workdir)
     assert checkpoints.steps(workdir / "checkpoints")[-1] == steps
     assert run.metrics["train"]["step"][-1] == steps
-    vocabulary, log = (begun / file for file in ("vocabulary.json", "metrics.jsonl"))
-    assert (workdir / vocabulary.name).read_bytes() == vocabulary.read_bytes()
+    learned = begun / ("vocabulary.json" if form == "1" else "preprocessor.json")
+    log = begun / "metrics.jsonl"
+    assert (workdir / learned.name).read_bytes() == learned.read_bytes()
     latest = checkpoints.steps(begun / "checkpoints")[-1]
     size = checkpoints.read_manifest(begun / "checkpoints", latest)["metadata"]["metrics_size"]
     assert (workdir / log.name).read_bytes()[:size] == log.read_bytes()[:size]
