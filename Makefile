@@ -13,7 +13,7 @@ QUICKSTART := runs/quickstart
 # Of the tests; each takes up to 4 GB of memory.
 PROCESSES := 2
 
-.PHONY: help quickstart test lint format test-slow test-kernel test-kernel-arm64 benchmark clean
+.PHONY: help quickstart test test-fast lint format test-slow test-kernel test-kernel-arm64 benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ quickstart: $(VENV)/core.stamp ## train a small language model, score it, let it
 
 test: lint ## formatting, lint, types, then all tests but the slow proofs
 	$(RUN) -m pytest -m 'not slow' --numprocesses=$(PROCESSES) --dist=worksteal --durations=15
+
+test-fast: $(VENV)/dev.stamp ## the tests of what neither trains nor starts processes, in less than a minute
+	$(RUN) -m pytest -m 'not slow' --fast --numprocesses=$(PROCESSES) --dist=worksteal
 
 lint: $(VENV)/dev.stamp ## formatting, lint and types alone
 	$(RUN) -m ruff format --check .

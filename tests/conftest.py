@@ -25,6 +25,21 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 install_import_hook("lstm_jax", "beartype.beartype")
 
 
+LONG = Path(__file__).with_name("long.txt")
+"""Names the files whose tests take more than a few seconds, those that train or start processes."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leaves out the files of tests/long.txt")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--fast"):
+        return None
+    path = collection_path.relative_to(LONG.parent.parent).as_posix()
+    return True if path.removeprefix("tests/") in LONG.read_text().split() else None
+
+
 @pytest.fixture(scope="session")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with the tiny text of `tests/runs.py`, for tests that only read it."""

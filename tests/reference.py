@@ -36,6 +36,18 @@ def drawn(build: Any, seed: int = 0) -> Any:
     return merge(graph, jax.tree.map(draw, shapes))
 
 
+def params_of(cell: Cell, input_size: int, seed: int = 0) -> dict[str, jax.Array]:
+    """Parameters in the shapes and about as large as those of `cell.init`, drawn by NumPy."""
+    shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), input_size))
+    random = np.random.default_rng(seed)
+
+    def draw(leaf: Any) -> jax.Array:
+        scale = leaf.shape[0] ** -0.5 if len(leaf.shape) > 1 else 0.3
+        return jnp.asarray(random.normal(scale=scale, size=leaf.shape), leaf.dtype)
+
+    return jax.tree.map(draw, shapes)
+
+
 def call(model: Any, *arguments: Any, **options: Any) -> Any:
     """Calls a Flax model, compiled."""
     graph, params = split(model)
@@ -75,7 +87,7 @@ def problem(cell: Cell, dtype: Any = np.float32, seed: int = 0) -> Problem:
     inputs = random.normal(size=(TIME, BATCH, INPUT))
     inputs[np.arange(TIME)[:, None] >= lengths] = np.nan
     return Problem(
-        params=jax.tree.map(noisy, cell.init(jax.random.key(seed), INPUT)),
+        params=jax.tree.map(noisy, params_of(cell, INPUT, seed)),
         inputs=jnp.asarray(inputs, dtype),
         carry=jax.tree.map(noisy, cell.initial_carry(BATCH)),
         lengths=jnp.asarray(lengths),

@@ -226,3 +226,9 @@ def test_packages_outside_their_places_are_found():
         ("lstm_jax/data/x.py", "import scripts.prepare_data", True),
     ):
         assert bool(violations({path: line})) == is_wrong, (path, line)
+
+
+def test_the_files_that_are_left_out_of_the_fast_suite_are_there():
+    names = (ROOT / "tests" / "long.txt").read_text().split()
+    assert names == sorted(set(names))
+    assert all((ROOT / "tests" / name).is_file() for name in names)

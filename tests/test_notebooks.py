@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and once more over what it left behind."""
+"""Every notebook runs from top to bottom."""
 
 from pathlib import Path
 
@@ -14,9 +14,11 @@ each_notebook = pytest.mark.parametrize(
 
 
 @each_notebook
-def test_runs_and_runs_again(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_runs(path: Path, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more over what it left behind."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the kernel is to import this checkout
-    for _ in range(2):
+    for _ in range(times):
         notebook = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": str(tmp_path)}}
         NotebookClient(notebook, timeout=120, resources=resources).execute()

@@ -18,7 +18,7 @@ from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
 from lstm_jax.errors import ConfigError
 from lstm_jax.recurrence import backend, native
 from tests.needs import needs_kernel
-from tests.reference import assert_close
+from tests.reference import assert_close, params_of, quickly_compiled
 
 pytestmark = needs_kernel
 
@@ -43,8 +43,7 @@ def problem(cell: Cell, time: int, batch: int, seed: int = 0):
     def drawn(*shape: int) -> jax.Array:
         return jnp.asarray(random.normal(size=shape), np.float32)
 
-    params = cell.init(jax.random.key(seed), 3)
-    params = {name: array + 0.03 * drawn(*array.shape) for name, array in params.items()}
+    params = params_of(cell, 3, seed)
     carry = jax.tree.map(lambda leaf: drawn(*leaf.shape), cell.initial_carry(batch))
     lengths = jnp.asarray(random.integers(0, time + 1, batch), jnp.int32)
     resets = jnp.asarray(random.random((time, batch)) < 0.3)
@@ -63,7 +62,7 @@ def outcome(name: str, cell: Cell, given, reverse: bool = False):
         return total + sum(jnp.sin(leaf).sum() for leaf in jax.tree.leaves(final)), (outputs, final)
 
     with backend.use(name):
-        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
+        return quickly_compiled(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
             params, inputs, carry
         )
 

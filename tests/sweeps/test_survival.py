@@ -19,8 +19,9 @@ _SPACE = "{'keep': Integer(4, 9)}"
 
 @pytest.mark.parametrize(
     ("trials", "workers", "kills", "seconds"),
-    [(6, 2, 3, 2.0), pytest.param(200, 4, 30, 20.0, marks=pytest.mark.slow)],
+    [(6, 2, 3, 2.0), (200, 4, 30, 20.0)],
 )
+@pytest.mark.slow
 def test_killed_workers_lose_nothing(
     trials: int, workers: int, kills: int, seconds: float, text: str, tmp_path: Path
 ) -> None:
