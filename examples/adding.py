@@ -103,6 +103,4 @@ class Regression(Task):
     def predict(self, use: Use, given: Any, *, batch_size: int = 64) -> list[dict[str, Any]]:
         """The values of sequences [time, features], and within which error nine of ten are."""
         values = use.preprocessor.decode(predict(use, given, batch_size=batch_size))
-        return [
-            {"values": one.tolist(), "within": use.calibration["nine_of_ten"]} for one in values
-        ]
+        return [{"values": one.tolist(), "within": use.calibrated("nine_of_ten")} for one in values]

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from lstm_jax import data
+from lstm_jax.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,10 @@ class SpokenVowels(data.LabelledSource):
         for number, line in data.numbered_lines(path):
             if not line.startswith(("@", "#")):
                 *rows, label = line.strip().split(":")
-                steps = list(zip(*(row.split(",") for row in rows), strict=True))
+                channels = [row.split(",") for row in rows]
+                if len({len(values) for values in channels}) != 1:
+                    raise DataError(f"{path}, line {number}: coefficients of unequal length")
+                steps = list(zip(*channels, strict=True))
                 yield data.Example(steps, label, f"{path}, line {number}")
 
 
@@ -47,10 +51,15 @@ class Standardized(data.Preprocessor):
     inputs = property(lambda self: data.Features(len(self.mean)))
     targets = property(lambda self: data.Classes(self.classes))
 
-    def fit(self, source):
-        steps = np.concatenate([np.array(x.inputs, float) for x in source.examples("train")])
-        mean, deviation = steps.mean(axis=0).tolist(), steps.std(axis=0).tolist()
-        return Standardized(source.class_names(), tuple(mean), tuple(deviation))
+    def fit(self, source, given=None):
+        classes = source.class_names()
+        if given is not None:  # what the parameters of another run have read
+            return Standardized(classes, given.mean, given.deviation)
+        examples = list(source.examples("train"))
+        kind = data.Features(len(examples[0].inputs[0]))
+        steps = np.concatenate([data.as_steps(x.inputs, x.place, kind) for x in examples])
+        deviation = np.where(steps.std(axis=0) > 0, steps.std(axis=0), 1)
+        return Standardized(classes, steps.mean(axis=0), deviation)
 
     def encode(self, example):
         steps = data.as_steps(example.inputs, example.place, self.inputs)

@@ -50,6 +50,7 @@ class Run:
         step: int,
         graph: Graph,
         params: Params,
+        checkpoint: str = "",
     ):
         self.workdir = workdir
         self.experiment = experiment
@@ -57,6 +58,9 @@ class Run:
         self.step = step
         self.params = params
         self._graph = graph
+        self._checkpoint = (
+            checkpoint  # its digest, for the files of a directory may be others later
+        )
 
     def __repr__(self) -> str:
         task = type(self.experiment.task).__name__
@@ -86,8 +90,7 @@ class Run:
     ) -> dict[str, Any]:
         """The metrics of a pass over a split, which the task names: `perplexity`, `accuracy`, ...
 
-        Beside them stand figures of the data, such as `unknown_share`, of tokens that a vocabulary
-        lacks, and `dropped_tokens`, beyond a `data.max_length`.
+        Beside them stand figures of the data, `dataset.facts`, such as how many steps are dropped.
 
         Args:
             split: "train", "validation" or "test".
@@ -102,10 +105,13 @@ class Run:
         """
         if split not in SPLITS:
             raise ConfigError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-        for name in changes or {}:
-            if not name.startswith("data."):
-                raise ConfigError(f"{name}: an evaluation can only change fields of data")
         data = override(self.experiment, changes or {}).data
+        for name in changes or {}:
+            part, _, rest = name.partition(".")
+            if part != "data":
+                raise ConfigError(f"{name}: an evaluation can only change fields of data")
+            if rest.partition(".")[0] in data.FITTED:
+                raise ConfigError(f"{name}: what was learned of the data stays: train another run")
         dataset = data.open(self.preprocessor)
         batches = dataset.evaluation(split, batch_size)
         task = self.experiment.task
@@ -122,7 +128,7 @@ class Run:
         Raises:
             RunDirectoryError: what is saved is malformed, or belongs to another checkpoint.
         """
-        return calibration.read(self.workdir, self.step)
+        return calibration.read(self.workdir, self.step, self._checkpoint)
 
     def calibrate(self) -> dict[str, Any] | None:
         """Lets the task learn from validation data what its capabilities need, and saves it.
@@ -132,8 +138,8 @@ class Run:
         """
         use = Use(self.model, self.preprocessor, self.experiment.data)
         if (values := self.experiment.task.calibrate(use)) is not None:
-            calibration.save(self.workdir, self.step, values)
-        vars(self)["calibration"] = calibration.read(self.workdir, self.step)
+            calibration.save(self.workdir, self.step, self._checkpoint, values)
+        vars(self)["calibration"] = calibration.read(self.workdir, self.step, self._checkpoint)
         return self.calibration
 
     def __getattr__(self, name: str) -> Any:
@@ -144,8 +150,8 @@ class Run:
         """
         if name.startswith("_"):  # how Python and notebooks ask what an object is
             raise AttributeError(name)
-        if name == "vocabulary":  # which the runs of before had
-            raise MissingCapabilityError("run.vocabulary is run.preprocessor.vocabulary now")
+        if hasattr(self.preprocessor, name):  # as a vocabulary, which the runs of before had
+            raise MissingCapabilityError(f"run.{name} is run.preprocessor.{name} now")
         task = self.experiment.task
         found = capabilities(task)
         if name not in found:
@@ -208,7 +214,9 @@ def open_run(
     build = functools.partial(experiment.task.build, preprocessor=preprocessor)
     graph, template = structure(build)
     step, params = _restore(directory, candidates, template)
-    return Run(workdir, experiment, preprocessor, step, graph, jax.tree.map(jnp.asarray, params))
+    digest = calibration.checkpoint_digest(workdir, step)
+    arrays = jax.tree.map(jnp.asarray, params)
+    return Run(workdir, experiment, preprocessor, step, graph, arrays, digest)
 
 
 def _restore(directory: Path, candidates: list[int], template: Params) -> tuple[int, Params]:

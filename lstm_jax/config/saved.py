@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from lstm_jax.config.moved import CLASSES
-from lstm_jax.config.values import build, field_types, is_config, join
+from lstm_jax.config.values import build, field_types, freeze, is_config, join
 from lstm_jax.errors import ConfigError
 
 C = TypeVar("C")
@@ -76,16 +76,19 @@ def as_begun(config: C, text: str) -> C:
     return _as_begun(config, json.loads(text))
 
 
-def check(config: Any) -> None:
+def check(config: C) -> C:
     """Makes sure that a config built in Python holds what its fields say and can be read back.
 
     Python itself checks no types, and a run whose config cannot be read back could not be resumed.
+
+    Returns:
+        The config as it is read back: lists are tuples, an int in a field of floats is a float.
 
     Raises:
         ConfigError: a value outside its field's type, or a class that is not found by its name.
     """
     text = to_json(config)
-    from_json(text, packages(json.loads(text)))
+    return from_json(text, packages(json.loads(text)))
 
 
 def packages(plain: Any) -> set[str]:
@@ -107,6 +110,7 @@ def _to_plain(value: Any, name: str) -> Any:
             part: _to_plain(getattr(value, part), join(name, part)) for part in field_types(cls)
         }
         return {"class": _public_name(cls), **values}
+    value = freeze(value)  # a list in a field is read back as a tuple
     if isinstance(value, tuple):
         return [_to_plain(item, join(name, index)) for index, item in enumerate(value)]
     if isinstance(value, Mapping):

@@ -43,9 +43,11 @@ class FrozenDict(Mapping[str, Any]):
 
 
 def freeze(value: Any) -> Any:
-    """The value with tuples for lists, `FrozenDict` for dicts and Python numbers for NumPy's."""
+    """With tuples for lists and arrays, `FrozenDict` for dicts, Python numbers for NumPy's."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return freeze(value.tolist())
     if isinstance(value, Mapping):
         return FrozenDict(value)
     if isinstance(value, list) or type(value) is tuple:

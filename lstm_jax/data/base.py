@@ -8,7 +8,7 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 import abc
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.data.sources import Example, Split
@@ -60,8 +60,7 @@ class Dataset(Protocol):
     def facts(self, split: Split) -> Mapping[str, int | float]:
         """Figures about a split that stand beside the metrics of a model on it.
 
-        `unknown_share` is the share of its tokens that the vocabulary lacks, where there may be
-        such tokens.
+        Such as how many steps are dropped, or which share of the tokens nothing is known of.
         """
         ...
 
@@ -69,6 +68,9 @@ class Dataset(Protocol):
 @dataclasses.dataclass(frozen=True)
 class Data(abc.ABC):
     """A config of data: a source, a preprocessor, how examples are cut into batches."""
+
+    FITTED: ClassVar[tuple[str, ...]] = ()
+    """Fields that `fit` alone reads: once a model is trained, changing them changes nothing."""
 
     @abc.abstractmethod
     def fit(self, given: Preprocessor | None = None) -> Preprocessor:
@@ -119,11 +121,11 @@ class Data(abc.ABC):
         del key
         return batch
 
-    def restore(self, vocabulary: str) -> Preprocessor:
+    def restore(self, text: str) -> Preprocessor:
         """The preprocessor of a run of before, which saved a `vocabulary.json` of this content.
 
         Raises:
             DataError: there were no such runs, or it is malformed.
         """
-        del vocabulary
+        del text
         raise DataError(f"{type(self).__name__} never had a vocabulary.json")

@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from lstm_jax.data.held_out import Comparison, position
 from lstm_jax.data.sources import Example, LabelledSource, Split
+from lstm_jax.data.text.documents import text_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +38,12 @@ class Distinct(LabelledSource):
             return
         held_out = _positions(self.source, self.compared_by)
         for example in self.source.examples("train"):
-            if position(example.inputs, self.compared_by) not in held_out:
+            if position(text_of(example), self.compared_by) not in held_out:
                 yield example
+
+    def read(self, path: pathlib.Path) -> Iterator[Example]:
+        """As the source does."""
+        return self.source.read(path)
 
     def left_out(self, split: Split) -> tuple[str, ...]:
         """How many training texts are held out, and what the source itself leaves out."""
@@ -52,7 +58,7 @@ class Distinct(LabelledSource):
 def _positions(source: LabelledSource, by: Comparison) -> frozenset[float]:
     """What stands for the texts of validation and test; equal texts have equal positions."""
     splits: tuple[Split, ...] = ("validation", "test")
-    texts = (example.inputs for split in splits for example in source.examples(split))
+    texts = (text_of(example) for split in splits for example in source.examples(split))
     return frozenset(position(text, by) for text in texts)
 
 
@@ -60,4 +66,4 @@ def _positions(source: LabelledSource, by: Comparison) -> frozenset[float]:
 def _count(source: LabelledSource, by: Comparison) -> int:
     """How many training texts are held out."""
     held_out = _positions(source, by)
-    return sum(position(example.inputs, by) in held_out for example in source.examples("train"))
+    return sum(position(text_of(example), by) in held_out for example in source.examples("train"))

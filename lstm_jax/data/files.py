@@ -55,30 +55,18 @@ STANDARD_INPUT = pathlib.Path("-")
 """What stands for it among paths."""
 
 
-def handed_over(path: pathlib.Path) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a file that a caller names, or of `STANDARD_INPUT`.
-
-    Raises:
-        DataError: as `numbered_lines`; or standard input has no line.
-    """
-    if path != STANDARD_INPUT:
-        yield from numbered_lines(path)
-        return
-    number = 0
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        yield number, decode(line, pathlib.Path("standard input"), number - 1)
-    if not number:
-        raise DataError("standard input is empty")
-
-
 def numbered_lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     """The lines of a file with their numbers from 1, every line ending being a newline.
 
-    A file whose name ends with `.gz` is decompressed.
+    A file whose name ends with `.gz` is decompressed; `STANDARD_INPUT` is read as well.
 
     Raises:
-        DataError: it cannot be read, is empty (white space alone), or is not in the encoding.
+        DataError: it cannot be read, is empty (white space alone), or is not in the encoding;
+            standard input is empty where it has no line.
     """
+    if path == STANDARD_INPUT:
+        yield from _lines_of_standard_input(encoding)
+        return
     empty = True
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -91,3 +79,11 @@ def numbered_lines(path: pathlib.Path, encoding: str = "utf-8") -> Iterator[tupl
         raise DataError(f"cannot read {path}: {reason}") from None
     if empty:
         raise DataError(f"{path} is empty")
+
+
+def _lines_of_standard_input(encoding: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        yield number, decode(line, pathlib.Path("standard input"), number - 1, encoding)
+    if not number:
+        raise DataError("standard input is empty")

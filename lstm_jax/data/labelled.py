@@ -39,6 +39,7 @@ class LabelledTexts(Data):
     """
 
     BEFORE: ClassVar[Mapping[str, Any]] = {"rules": 1}
+    FITTED: ClassVar[tuple[str, ...]] = ("max_vocabulary", "min_count", "rules")
 
     source: LabelledSource = dataclasses.field(default_factory=MovieReviews)
     tokens: Unit = "prose"
@@ -76,6 +77,11 @@ class LabelledTexts(Data):
             raise DataError(
                 f"{self.source} has {len(classes)} classes; a classifier tells at least 2 apart"
             )
+        if given is not None and (self.max_vocabulary, self.min_count) != (None, 1):
+            raise ConfigError(
+                "max_vocabulary and min_count have no say where task.pretrained gives the "
+                "vocabulary: leave them out"
+            )
         return self._preprocessor(fit_vocabulary(self, given), classes)
 
     def open(self, preprocessor: Preprocessor, seed: int = 0) -> PaddedDataset:
@@ -102,9 +108,9 @@ class LabelledTexts(Data):
         """The text."""
         return {"text": example.inputs}
 
-    def restore(self, vocabulary: str) -> LabelledTextPreprocessor:
+    def restore(self, text: str) -> LabelledTextPreprocessor:
         """That of a run of before, whose vocabulary had the classes."""
-        return self._preprocessor(*read_vocabulary(vocabulary))
+        return self._preprocessor(*read_vocabulary(text))
 
     def _preprocessor(
         self, vocabulary: Vocabulary, classes: tuple[str, ...]

@@ -8,7 +8,7 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from lstm_jax.data import groups
-from lstm_jax.data.preprocessing import Features, Preprocessor, Tokens
+from lstm_jax.data.preprocessing import Features, Preprocessor, Tokens, encoded
 from lstm_jax.data.sources import SPLITS, Source, Split, describe_left_out
 from lstm_jax.errors import ConfigError, DataError
 
@@ -155,8 +155,8 @@ class PaddedDataset:
         if encoded.dropped:
             share = encoded.dropped / (read + encoded.dropped)
             line += (
-                f"; max_length drops {encoded.dropped:,} {unit} ({share:.1%}) of "
-                f"{encoded.trimmed:,} examples"
+                f"; {encoded.dropped:,} {unit} ({share:.1%}) of {encoded.trimmed:,} examples are "
+                "dropped"
             )
         return describe_left_out(line, self.source, split)
 
@@ -210,7 +210,7 @@ def _read(source: Source, preprocessor: Preprocessor, split: Split) -> Sequences
     """
     sequences, targets, beyond = [], [], []
     for example in source.examples(split):
-        inputs, dropped = preprocessor.encode(example)
+        inputs, dropped = encoded(preprocessor, example)
         sequences.append(inputs)
         targets.append(preprocessor.encode_target(example))
         beyond.append(dropped)

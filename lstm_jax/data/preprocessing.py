@@ -58,6 +58,10 @@ class Features:
     """What a step costs, as a multiple of what a token does. By default that of a layer which reads
     each vector; samples of sound of which a model makes one vector for 160 cost 1 / 160."""
 
+    def __post_init__(self):
+        if self.size < 1 or not (self.relative_cost is None or self.relative_cost > 0):
+            raise DataError(f"vectors have at least one feature and cost something, not {self}")
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one step."""
@@ -101,7 +105,7 @@ class Classes:
             raise DataError(
                 f"{place}: no label; a classifier learns from and is measured on labelled examples"
             )
-        if target not in self._ids:
+        if not isinstance(target, str) or target not in self._ids:
             raise DataError(f"{place}: label {target!r} is not one of {', '.join(self.names)}")
         return self._ids[target]
 
@@ -188,13 +192,18 @@ class Preprocessor(abc.ABC):
     def targets(self) -> Tokens | Classes | Values:
         """What it says."""
 
-    def fit(self: P, source: Source) -> P:
+    def fit(self: P, source: Source, given: "Preprocessor | None" = None) -> P:
         """The same with what is to be learned of the training part; by default nothing is.
+
+        Args:
+            source: of the examples.
+            given: that of the run whose parameters a model starts from. What inputs mean to those
+                parameters (ids, a scaling) is taken from it.
 
         Raises:
             DataError: the source cannot be read, or has nothing to learn from.
         """
-        del source
+        del source, given
         return self
 
     @abc.abstractmethod
@@ -241,6 +250,30 @@ class Preprocessor(abc.ABC):
     def digest(self) -> str:
         """The SHA-256 of what is saved: with equal digests every number means the same."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
+
+
+def encoded(preprocessor: Preprocessor, example: Example) -> Encoded:
+    """What a preprocessor encodes, once it is known to be what its `inputs` say.
+
+    Raises:
+        DataError: it is something else: of another shape or dtype, without a step, with an id that
+            there is not, or a number that is not finite.
+    """
+    kind, found = preprocessor.inputs, preprocessor.encode(example)
+    name = f"{example.place}: {type(preprocessor).__name__}"
+    if not isinstance(found, Encoded) or not isinstance(found.inputs, np.ndarray):
+        raise DataError(f"{name} must encode it as Encoded(array), not {type(found).__name__}")
+    inputs = found.inputs
+    fits = inputs.dtype.kind == np.dtype(kind.dtype).kind and inputs.shape[1:] == kind.shape
+    if not fits or not len(inputs):
+        got = f"{inputs.dtype.name} {list(inputs.shape)}"
+        raise DataError(f"{name} encodes it as {got}, and not as steps of {kind.describe()}")
+    if isinstance(kind, Tokens):
+        if not 0 <= inputs.min() <= inputs.max() < kind.size:
+            raise DataError(f"{name} encodes it with an id that is not one of {kind.describe()}")
+    elif not np.isfinite(inputs).all():
+        raise DataError(f"{name} encodes it with a number that is not finite")
+    return found._replace(inputs=inputs.astype(kind.dtype, copy=False))
 
 
 def as_steps(values: Any, place: str, kind: Features) -> np.ndarray:

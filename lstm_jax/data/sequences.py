@@ -3,13 +3,13 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lstm_jax.data.base import Data
 from lstm_jax.data.padded import PaddedDataset
 from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.data.sources import Example, Source
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,8 @@ class PaddedSequences(Data):
     Raises:
         ConfigError: a size below 1.
     """
+
+    FITTED: ClassVar[tuple[str, ...]] = ("preprocessor",)
 
     source: Source
     preprocessor: Preprocessor
@@ -40,7 +42,9 @@ class PaddedSequences(Data):
 
     def fit(self, given: Preprocessor | None = None) -> Preprocessor:
         """The preprocessor with what the training part teaches."""
-        fitted = self.preprocessor.fit(self.source)
+        if next(iter(self.source.examples("train")), None) is None:
+            raise DataError(f"the train split of {self.source} has no examples")
+        fitted = self.preprocessor.fit(self.source, given)
         if given is not None and given.inputs != fitted.inputs:
             raise ConfigError(
                 f"task.pretrained: that model reads {given.inputs.describe()}, and these data are "
@@ -54,10 +58,10 @@ class PaddedSequences(Data):
 
     def read(self, given: Any, column: str | None = None) -> Iterable[Example]:
         """Sequences in any iterable that has an order; the source reads files."""
-        if isinstance(given, pathlib.Path):
-            return self.source.read(given)
         if column is not None:
             raise ConfigError("these data are read from no table: leave the column out")
+        if isinstance(given, pathlib.Path):
+            return self.source.read(given)
         if isinstance(given, str | bytes | Mapping | set | frozenset) or not isinstance(
             given, Iterable
         ):

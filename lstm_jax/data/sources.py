@@ -89,7 +89,3 @@ class LabelledSource(Source):
         """
         labels = {example.target for example in self.examples("train")}
         return in_order(label for label in labels if label is not None)
-
-    def documents(self, split: Split) -> Iterator[Any]:
-        """The inputs alone, labelled or not."""
-        return (example.inputs for example in self.examples(split))

@@ -60,6 +60,7 @@ class TextWindows(Data):
     """
 
     BEFORE: ClassVar[Mapping[str, Any]] = {"rules": 1}
+    FITTED: ClassVar[tuple[str, ...]] = ("max_vocabulary", "min_count", "rules")
 
     source: Source = dataclasses.field(default_factory=PythonDocumentation)
     tokens: Unit = "words"
@@ -114,9 +115,9 @@ class TextWindows(Data):
         """The text."""
         return {"text": example.inputs}
 
-    def restore(self, vocabulary: str) -> TextPreprocessor:
+    def restore(self, text: str) -> TextPreprocessor:
         """That of a run of before."""
-        return TextPreprocessor(read_vocabulary(vocabulary)[0])
+        return TextPreprocessor(read_vocabulary(text)[0])
 
 
 class TokenWindows:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 
 from lstm_jax.data import groups
 from lstm_jax.data.padded import pad
-from lstm_jax.data.preprocessing import Features, Tokens
+from lstm_jax.data.preprocessing import Features, Tokens, encoded
 from lstm_jax.data.sources import Example
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Graph, merge, split
@@ -116,13 +116,13 @@ def predict(use: Any, given: Any, *, batch_size: int = 64) -> Float[np.ndarray, 
     examples = given if is_read else list(use.data.read(given))
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-    encoded = [use.preprocessor.encode(example) for example in examples]
+    read = [encoded(use.preprocessor, example) for example in examples]
     kind = use.preprocessor.inputs
-    dropped = [one.dropped for one in encoded]
+    dropped = [one.dropped for one in read]
     if any(dropped):
         count = f"{sum(dropped):,} {kind.unit} of {sum(map(bool, dropped)):,} examples"
-        say(f"max_length drops {count}")
-    sequences = [one.inputs for one in encoded]
+        say(f"{count} are dropped")
+    sequences = [one.inputs for one in read]
     return outputs_of(use.model, kind, sequences, batch_size=batch_size)
 
 
@@ -167,14 +167,14 @@ def outputs_of(
         batch_size: the most sequences in a batch.
         shapes: the most shapes that batches may have.
     """
-    graph, params = split(model)
     if not sequences:
+        graph, params = split(model)
         one = jax.ShapeDtypeStruct((1, 1, *kind.shape), kind.dtype)
         lengths = jax.ShapeDtypeStruct((1,), np.int32)
         shape = jax.eval_shape(functools.partial(_outputs, graph), params, one, lengths).shape
         return np.zeros((0, *shape[1:]))
     outputs = None
-    for members, values in _batches(graph, params, kind, sequences, batch_size, shapes):
+    for members, values in batches(model, kind, sequences, batch_size, shapes):
         found = np.asarray(values)[: len(members)]
         if outputs is None:
             outputs = np.zeros((len(sequences), *found.shape[1:]))
@@ -183,15 +183,21 @@ def outputs_of(
     return outputs
 
 
-def _batches(
-    graph: Graph,
-    params: Params,
+def batches(
+    model: Any,
     kind: Tokens | Features,
     sequences: Sequence[np.ndarray],
     batch_size: int,
-    shapes: int,
-) -> Iterator[tuple[np.ndarray, Array]]:
-    """The places of the sequences in each batch, and their outputs."""
+    shapes: int = _SHAPES,
+) -> Iterator[tuple[Int[np.ndarray, " members"], Any]]:
+    """The outputs of a model batch by batch, each with the places of its sequences in the list.
+
+    For outputs that fit no one array; for the arguments see `outputs_of`. Rows behind the sequences
+    only fill up.
+    """
+    graph, params = split(model)
+    if not sequences:
+        return
     lengths = np.array([len(sequence) for sequence in sequences])
     # No more rows than there are sequences, rounded up so that few numbers of them are compiled.
     size = min(batch_size, 1 << (len(sequences) - 1).bit_length())
@@ -230,5 +236,5 @@ def _outputs(
     params: Params,
     inputs: Shaped[Array, "time batch ..."],
     lengths: Int[Array, " batch"],
-) -> Float[Array, "batch ..."]:
+) -> Any:
     return merge(graph, params)(inputs, lengths)

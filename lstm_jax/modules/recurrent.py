@@ -53,10 +53,8 @@ class LayerConfig(abc.ABC):
     A subclass is a frozen dataclass of hyperparameters.
     """
 
-    @property
-    @abc.abstractmethod
-    def hidden(self) -> int:
-        """Features of an output."""
+    hidden: int = 128
+    """Features of an output."""
 
     @abc.abstractmethod
     def build(self, input_size: int, rngs: nnx.Rngs) -> Any:

@@ -95,14 +95,6 @@ def run(main: Callable[[], None], own: flags.FlagValues) -> None:
             delattr(_changes, name)
 
 
-def command(program: str) -> str:
-    """How another program is started by who has started this one."""
-    started = Path(sys.argv[0])
-    if started.parent.name == "experiments":
-        return f"python -m experiments.{program}"
-    return f"lstm-jax {program}"
-
-
 @contextlib.contextmanager
 def standard_output() -> Iterator[Any]:
     """Standard output, to be written in a `with` block.

@@ -16,6 +16,7 @@ from lstm_jax.config.saved import packages, to_json
 from lstm_jax.config.tree import describe
 from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
+from lstm_jax.runtime.command import command
 
 _FLAGS = flags.FlagValues()
 _CONFIG = flags.DEFINE_string(
@@ -46,7 +47,8 @@ def main() -> None:
     own = sorted(packages(json.loads(to_json(experiment))) - {"lstm_jax"})
     trust = f" --trust={shlex.quote(','.join(own))}" if own else ""
     arguments = ", ".join([repr(workdir), *([f"trust={own}"] if own else [])])
-    print(f"test score:  {program.command('evaluate')} --workdir={shlex.quote(workdir)}{trust}")
+    evaluate = shlex.join([*command("evaluate"), f"--workdir={workdir}"])
+    print(f"test score:  {evaluate}{trust}")
     print(f"notebook:    import lstm_jax; run = lstm_jax.load({arguments})")
 
 

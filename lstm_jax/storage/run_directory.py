@@ -95,9 +95,8 @@ class RunDirectory:
         """
         path, text = self.path / PREPROCESSOR, to_json(preprocessor)
         if any((self.path / name).exists() for name in (PREPROCESSOR, _VOCABULARY)):
-            trust = packages(json.loads(text))
-            saved = read_preprocessor(self.path, self.experiment, trust)
-            if saved != preprocessor:
+            saved = read_preprocessor(self.path, self.experiment, packages(json.loads(text)))
+            if saved.digest != preprocessor.digest:
                 raise RunDirectoryError(
                     f"the data changed: {self.path} began with {saved.describe()}, the data now "
                     f"give {preprocessor.describe()} (digest {saved.digest[:8]} there, "
@@ -185,7 +184,7 @@ def read_preprocessor(
     Args:
         workdir: the run directory.
         experiment: that of the run, whose data read what runs of before have.
-        trust: packages, beside `lstm_jax` and those of the experiment, whose classes it may be of.
+        trust: packages, beside `lstm_jax`, whose classes it may be of.
 
     Raises:
         RunDirectoryError: there is no such run, or it has no preprocessor (yet).
@@ -198,7 +197,7 @@ def read_preprocessor(
     try:
         if of_before:
             return experiment.data.restore(text)
-        found = from_json(text, {*trust, *packages(json.loads(to_json(experiment)))})
+        found = from_json(text, trust)
     except UserError as error:
         raise DataError(f"{path / name}: {error}") from error
     if not isinstance(found, Preprocessor):

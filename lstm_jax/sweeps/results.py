@@ -14,6 +14,7 @@ import optuna
 from lstm_jax.errors import ConfigError, SweepError
 from lstm_jax.files import expand_user
 from lstm_jax.run import Run, load
+from lstm_jax.runtime.command import command
 from lstm_jax.storage.run_directory import CONFIG, read_metrics
 from lstm_jax.sweeps.space import show_value
 from lstm_jax.sweeps.statistics import Comparison, Summary, compare, summarize
@@ -242,7 +243,7 @@ class SweepRun:
         if self.definition.backend:
             flags.append(f"--backend={self.definition.backend}")
         flags += [f"--config.{name}={value}" for name, value in changes.items()]
-        return shlex.join(["python", "-m", "experiments.train", *flags])
+        return shlex.join([*command("train"), *flags])
 
     def _repr_html_(self) -> str:
         """The table, as notebooks show it."""

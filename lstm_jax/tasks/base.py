@@ -159,7 +159,7 @@ class Task(abc.ABC):
         Args:
             sums: the metrics of `loss` or `observe`, merged.
             rows: what `observe` kept of every example, in the order of their places; empty of
-                training.
+                training. Before the first step it is asked once for one batch alone, for its names.
             preprocessor: that of the data.
         """
 

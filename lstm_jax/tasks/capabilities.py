@@ -3,9 +3,9 @@
 Such a method is marked with `@capability` and takes a `Use` before all else:
 
     @capability
-    def predict(self, use: Use, texts: Iterable[str], *, batch_size: int = 64) -> Predictions: ...
+    def predict(self, use: Use, given: Any, *, batch_size: int = 64) -> Predictions: ...
 
-A run binds those that its task has: `run.predict(texts)`.
+A run binds those that its task has: `run.predict(given)`.
 """
 
 import functools
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_jax.data.base import Data
+from lstm_jax.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "is_capability"
@@ -30,6 +31,16 @@ class Use(NamedTuple):
     """How it read what it was trained on; it reads what is new in the same way."""
     calibration: Mapping[str, Any] | None = None
     """What `Task.calibrate` found for it; None where that was not asked for yet, or is nothing."""
+
+    def calibrated(self, name: str) -> Any:
+        """What `Task.calibrate` found under a name.
+
+        Raises:
+            ConfigError: the checkpoint is not calibrated.
+        """
+        if self.calibration is None:
+            raise ConfigError("this checkpoint is not calibrated: call run.calibrate() once")
+        return self.calibration[name]
 
 
 def capability(method: F) -> F:

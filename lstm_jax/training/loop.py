@@ -11,7 +11,7 @@ from lstm_jax.reporting.reporter import Reporter, describe_evaluation, progress_
 from lstm_jax.run import Run, open_run
 from lstm_jax.runtime.interruption import Interruption
 from lstm_jax.runtime.memory import keep_freed_memory
-from lstm_jax.storage import checkpoints, run_directory
+from lstm_jax.storage import calibration, checkpoints, run_directory
 from lstm_jax.storage.run_directory import RunDirectory
 from lstm_jax.tasks import evaluation
 from lstm_jax.training.finite import check_state, dispatch
@@ -48,11 +48,12 @@ def train(
     """
     keep_freed_memory()
     with run_directory.open_for_writing(workdir, experiment) as directory:
-        loop = _Loop(directory, should_stop)
-        loop.run()
-        trust = packages(json.loads(to_json(loop.preprocessor)))
+        _Loop(directory, should_stop).run()
+        # The caller has built the experiment, and what is learned is of its packages.
+        trust = packages(json.loads(to_json(directory.experiment)))
         run = open_run(directory.path, directory.experiment, trust=trust)
         run.calibrate()
+        calibration.prune(directory.path, run.steps)
         return run
 
 
@@ -73,6 +74,9 @@ class _Loop:
 
     def run(self) -> None:
         """Restores, opens what must be closed, and goes through the loop."""
+        if not checkpoints.steps(self.directory.checkpoints):
+            parts = self.eval_step, self.state.params, self.validation[:1]
+            check_score(self.task, *parts, self.preprocessor)
         # Nothing was wrong with the experiment: from here on the directory takes no other.
         self.directory.save_preprocessor(self.preprocessor)
         # Now, for what somebody writes there while the run goes on is not what it was trained by.
@@ -83,8 +87,6 @@ class _Loop:
             self.directory.compare_files(restored.metadata.get("files", {}), restored.step)
             self.notes += backend.describe_change(restored.metadata.get("backend"), self.backend)
         else:
-            parts = self.eval_step, self.state.params, self.validation[:1]
-            check_score(self.task, *parts, self.preprocessor)
             self.notes = "\n".join([self.notes, *self.task.warn(self.dataset)])
         self.state = own(restored.state) if restored else self.state
         self.step, self.is_saved = int(self.state.step), restored is not None

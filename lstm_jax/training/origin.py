@@ -34,11 +34,11 @@ def open_origin(experiment: Experiment, workdir: Path) -> Origin | None:
     name = experiment.task.pretrained
     if name is None:
         return None
+    trust = packages(json.loads(to_json(experiment)))
     if checkpoints.steps(workdir / run_directory.CHECKPOINTS):
-        return Origin(name, run_directory.read_preprocessor(workdir, experiment), None)
+        return Origin(name, run_directory.read_preprocessor(workdir, experiment, trust), None)
     saved = _read(workdir / ORIGIN, name)
     try:
-        trust = packages(json.loads(to_json(experiment)))
         run = load(expand(name), saved.get("step"), trust)
     except UserError as error:
         raise type(error)(f"task.pretrained: {error}") from error

@@ -1,4 +1,5 @@
 from lstm_jax.data import Distinct
+from lstm_jax.data.text.documents import texts_of
 from tests.data.sources import LabelledDocuments
 
 
@@ -10,7 +11,7 @@ def test_texts_that_are_held_out_are_no_training_texts():
     )
     distinct = Distinct(source)
     assert [one.inputs for one in distinct.examples("train")] == ["two", "four"]
-    assert list(distinct.documents("train")) == ["two", "four"]
+    assert list(texts_of(distinct, "train")) == ["two", "four"]
     for split in ("validation", "test"):
         assert list(distinct.examples(split)) == list(source.examples(split))
     assert distinct.class_names() == source.class_names()

@@ -13,6 +13,7 @@ from lstm_jax.data.held_out import (
     split_of,
     words,
 )
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import ConfigError
 from tests.data.sources import real_data
 
@@ -138,7 +139,7 @@ class TestNested:
     def test_no_held_out_phrase_of_sst2_stands_in_training(self):
         train = str(real_data("sst2_glue") / "train.tsv")
         source = LabelledTable(train, validation=train, test=train, text="sentence")
-        texts = list(source.documents("train"))
+        texts = list(texts_of(source, "train"))
         # All of it by the rule of the published split alone: looking for phrases takes seconds.
         parts: dict[Comparison, tuple[list[str], list[int]]] = {
             "words": (texts, [62_350, 4_999]),

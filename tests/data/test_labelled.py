@@ -104,7 +104,7 @@ def test_what_is_read_and_dropped_is_described():
     data = opened(source, batch_size=2, groups=2, max_length=4)
     assert data.describe() == (
         "train: 4 examples of 2 classes, 10 tokens in batches of 2 shapes, 16.7% padding, "
-        "0.00% unknown; max_length drops 2 tokens (16.7%) of 1 examples"
+        "0.00% unknown; 2 tokens (16.7%) of 1 examples are dropped"
     )
     assert data.describe("validation") == (
         "validation: 1 examples of 2 classes, 4 tokens in batches of 1 shapes, 50.0% padding, "

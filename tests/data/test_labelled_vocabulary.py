@@ -6,6 +6,7 @@ import pytest
 
 from lstm_jax.data import LabelledTextPreprocessor, TextPreprocessor, TextWindows, Vocabulary
 from lstm_jax.data.sources import in_order
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import ConfigError, DataError
 from tests.data.sources import LabelledDocuments
 from tests.data.test_labelled import CLASSES, SOURCE, TRAIN, VALIDATION, texts
@@ -22,7 +23,7 @@ def test_rules_of_before_are_a_part_of_the_config():
     source = LabelledDocuments((("कि की", "2"), ("a", "10"), ("b", "1")))
     now, before = (texts(source, tokens="prose", rules=rules) for rules in (2, 1))
     assert "कि" in now.fit().vocabulary.tokens
-    vocabulary = Vocabulary.build(source.documents("train"), "prose", rules=1)
+    vocabulary = Vocabulary.build(texts_of(source, "train"), "prose", rules=1)
     assert before.fit() == LabelledTextPreprocessor(vocabulary, ("1", "2", "10"))
     assert in_order(["2", "10", "1"], "text") == ("1", "10", "2")
     for wrong in (0, 3):

@@ -63,7 +63,7 @@ def test_sequences_of_vectors_are_padded_and_say_what_they_drop():
     assert data.facts("train") == {"dropped_steps": 1}
     assert data.describe() == (
         "train: 3 examples of 1 number, 5 steps in batches of 2 shapes, 16.7% padding; "
-        "max_length drops 1 steps (16.7%) of 1 examples"
+        "1 steps (16.7%) of 1 examples are dropped"
     )
     first, second = data.evaluation("train")
     assert first.inputs.shape == (2, 2, 2)

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from lstm_jax.data import SPLITS, LabelledTable
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import ConfigError, DataError
 from tests.data.sources import real_data
 
@@ -46,7 +47,7 @@ def test_formats(tmp_path, suffix):
     ]
     for split in SPLITS:
         assert list(source.examples(split)) == expected
-        assert list(source.documents(split)) == [text for text, _ in ROWS]
+        assert list(texts_of(source, split)) == [text for text, _ in ROWS]
     assert source.class_names() == ("neg", "pos")
 
 
@@ -236,7 +237,7 @@ class TestHeldOut:
             splits = {split: list(source.examples(split)) for split in SPLITS}
             found = [len(splits[split]) / 800 for split in SPLITS]
             assert found == pytest.approx(shares, abs=0.05)
-            own = [set(source.documents(split)) for split in SPLITS if split not in given]
+            own = [set(texts_of(source, split)) for split in SPLITS if split not in given]
             assert sum(map(len, own)) == len(set().union(*own)) == 400
             places = [example.place for example in splits["train"]]
             assert places == sorted(places, key=lambda place: int(re.findall(r"\d+", place)[-1]))
@@ -246,7 +247,7 @@ class TestHeldOut:
         phrases = [f"film number {number}" for number in range(40)]
         path = write(tmp_path / "a.tsv", [(text, "neg") for text in phrases + sentences])
         source = LabelledTable(path, held_out=0.3, nested=True)
-        splits = {split: list(source.documents(split)) for split in SPLITS}
+        splits = {split: list(texts_of(source, split)) for split in SPLITS}
         for texts in splits.values():
             half = len(texts) // 2
             assert [f"{phrase} is dull" for phrase in texts[:half]] == texts[half:]

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from lstm_jax.data import SPLITS, TensorFlowDataset, TextWindows
 from lstm_jax.data import tfds as tfds_module
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import DataError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -56,18 +57,18 @@ def files(tmp_path: pathlib.Path, data_dir: str) -> pathlib.Path:
 
 def test_documents(data_dir, monkeypatch):
     source = TensorFlowDataset("proverbs", data_dir)
-    documents = list(source.documents("train"))
+    documents = list(texts_of(source, "train"))
     assert set(documents) == TRAIN
     assert len(documents) == 25
-    assert list(source.documents("test")) == ["end"]
+    assert list(texts_of(source, "test")) == ["end"]
     monkeypatch.setattr(tfds_module, "_PIECE", 4)
-    assert list(source.documents("train")) == documents
+    assert list(texts_of(source, "train")) == documents
 
 
 def test_slices_of_splits(data_dir):
     splits = ("train[:80%]", "train[80%:]", "train+test")
     source = TensorFlowDataset("proverbs", data_dir, splits=splits)
-    train, validation, test = (list(source.documents(split)) for split in SPLITS)
+    train, validation, test = (list(texts_of(source, split)) for split in SPLITS)
     assert (len(train), len(validation), len(test)) == (20, 5, 26)
     assert {*train, *validation} == TRAIN
 
@@ -79,7 +80,7 @@ def test_a_version_a_variable_and_the_default_folder(data_dir, monkeypatch):
         TensorFlowDataset("proverbs:1.0.0", "$SETS"),
         TensorFlowDataset("proverbs:1.*.*"),
     ):
-        assert list(source.documents("test")) == ["end"]
+        assert list(texts_of(source, "test")) == ["end"]
 
 
 def test_reading_imports_no_tensorflow(data_dir, tmp_path):
@@ -115,7 +116,7 @@ def test_examples_are_lines(data_dir):
 def expect(source: TensorFlowDataset, *parts: str, split: Any = "train") -> None:
     """The error is one line with these parts."""
     with pytest.raises(DataError) as caught:
-        list(source.documents(split))
+        list(texts_of(source, split))
     message = str(caught.value)
     assert "\n" not in message
     for part in parts:

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from lstm_jax.data import SPLITS, Example, LabelledSource, TensorFlowDataset
 from lstm_jax.data import tfds as tfds_module
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import DataError
 
 TONES = ("sad", "glad", "bored")
@@ -76,7 +77,7 @@ def test_examples(data_dir):
         Example(f"saying {i}", ("neg", "pos")[i % 2], f"sayings test, example {i - 25}")
         for i in range(25, 30)
     ]
-    assert list(sayings.documents("test")) == [f"saying {i}" for i in range(25, 30)]
+    assert list(texts_of(sayings, "test")) == [f"saying {i}" for i in range(25, 30)]
 
 
 def test_a_label_of_minus_one_is_none(data_dir):
@@ -140,12 +141,12 @@ def test_a_set_of_text_alone(tmp_path):
 
     Plain(data_dir=str(tmp_path)).download_and_prepare(file_format="array_record")
     plain = TensorFlowDataset("plain", str(tmp_path))
-    assert len(list(plain.documents("train"))) == 25
+    assert len(list(texts_of(plain, "train"))) == 25
     assert {example.target for example in plain.examples("train")} == {None}
     with pytest.raises(DataError, match=r"plain is read without labels: .*; there are none$"):
         plain.class_names()
     with pytest.raises(DataError, match=r"plain has no field 'stars' of classes; there are none$"):
-        list(TensorFlowDataset("plain", str(tmp_path), label="stars").documents("train"))
+        list(texts_of(TensorFlowDataset("plain", str(tmp_path), label="stars"), "train"))
 
 
 @pytest.mark.parametrize(

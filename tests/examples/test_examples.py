@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import lstm_jax
+from examples.adding import Adding
+from examples.spoken_vowels import SpokenVowels, Standardized
 from lstm_jax import Experiment
 from lstm_jax.data import Example, PaddedDataset, PaddedSequences
 from lstm_jax.errors import ConfigError, DataError
@@ -143,6 +145,20 @@ def test_it_predicts_the_same_in_a_process_that_trusts_it(whole):
     assert json.loads(again.stdout) == told
 
 
+def test_the_program_reads_the_files_of_the_source(whole, vowels, program):
+    arguments = f"--workdir={whole.workdir}", "--trust=examples"
+    path = vowels / "JapaneseVowels_TEST.ts"
+    code, out, err = program("predict", *arguments, f"--input={path}")
+    if isinstance(whole.experiment.data.source, Adding):
+        assert (code, out) == (2, "")
+        assert err == f"error: Adding reads nothing but its splits, not {path}\n"
+        return
+    records = [json.loads(line) for line in out.splitlines()]
+    assert len(records) == 20
+    assert records[0].keys() == {"place", "label", "probabilities"}
+    assert records[0]["place"] == f"{path}, line 3"
+
+
 def test_it_sweeps(build, tmp_path):
     space = Sweep({"optimizer.learning_rate": (0.001, 0.01)}, sampler="grid")
     sweep = run_sweep(space, build(epochs=1), tmp_path)
@@ -175,3 +191,38 @@ def test_a_target_that_is_none(whole):
         with pytest.raises(DataError, match=r"^line 7: ") as caught:
             preprocessor.encode_target(Example([[0.0]], target, "line 7"))
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "has no examples"),
+        (["1,2:3:1", "1:2:2"], "line 3: coefficients of unequal length"),
+        (["1:a:1", "2:3:2"], "line 3: expected numbers"),
+        (["1:2:1", "1:2:1"], "tells at least 2 classes apart"),
+        (["1:2:1", "nan:2:2"], "line 4: a number is not finite"),
+    ],
+    ids=["none", "ragged", "words", "one class", "nan"],
+)
+def test_malformed_utterances_are_one_line(lines, message, tmp_path):
+    for name in ("TRAIN", "TEST"):
+        path = tmp_path / f"JapaneseVowels_{name}.ts"
+        path.write_text("\n".join(["@header", "@data", *lines]) + "\n")
+    data = PaddedSequences(SpokenVowels(str(tmp_path)), Standardized())
+    with pytest.raises(DataError, match=message) as caught:
+        data.open(data.fit()).batch(0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_coefficient_that_never_changes_is_no_division_by_zero(tmp_path):
+    (tmp_path / "JapaneseVowels_TRAIN.ts").write_text("1,2:7,7:a\n3:7:b\n")
+    data = PaddedSequences(SpokenVowels(str(tmp_path)), Standardized())
+    assert np.isfinite(data.open(data.fit()).batch(0).inputs).all()
+
+
+def test_another_runs_scaling_is_taken_with_its_parameters(vowels):
+    data = PaddedSequences(SpokenVowels(str(vowels)), Standardized())
+    given = Standardized(("x", "y"), (1.0,) * FRAMES, (2.0,) * FRAMES)
+    fitted = data.fit(given)
+    assert (fitted.mean, fitted.deviation) == (given.mean, given.deviation)
+    assert fitted.classes == ("1", "2", "3")

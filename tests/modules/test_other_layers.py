@@ -62,19 +62,17 @@ class Attention(nnx.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Attending(LayerConfig):
+    hidden: int = 4
     memory: int = 4
-    features: int = 4
-
-    @property
-    def hidden(self) -> int:
-        return self.features
 
     def build(self, input_size: int, rngs: nnx.Rngs) -> Attention:
-        return Attention(self.memory, input_size, self.features, rngs)
+        return Attention(self.memory, input_size, self.hidden, rngs)
 
 
 def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
-    stack = Stack(recurrent_layers([Attending(), GRU(hidden=3), Attending(2)], 5, nnx.Rngs(0)))
+    stack = Stack(
+        recurrent_layers([Attending(), GRU(hidden=3), Attending(memory=2)], 5, nnx.Rngs(0))
+    )
     random = np.random.default_rng(0)
     inputs = jnp.asarray(random.normal(size=(23, 2, 5)), jnp.float32)
     resets = jnp.asarray(random.random((23, 2)) < 0.2)

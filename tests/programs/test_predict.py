@@ -100,7 +100,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     program, classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name, reason
 ) -> None:
     (tmp_path / "texts.txt").write_text("great\n")
-    monkeypatch.setattr(predict, "_classify", lambda *_: pytest.fail("hours of work"))
+    monkeypatch.setattr(predict, "_predict", lambda *_: pytest.fail("hours of work"))
     arguments = (f"--workdir={classifier}", f"--input={tmp_path / 'texts.txt'}")
     code, out, err = program("predict", *arguments, f"--output={tmp_path / name}")
     assert (code, out) == (1, "")

@@ -7,6 +7,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from lstm_jax.data import SPLITS, TensorFlowDataset, TextFile
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import DataError, StorageError, UserError
 from tests.data.sources import real_data
 from tests.scripts.preparing import SCRIPTS, start
@@ -27,7 +28,7 @@ def test_tiny_shakespeare_without_tensorflow(module, archive, tmp_path):
     ]
     expected = TextFile(f"{archive}/input.txt")
     for split in SPLITS:
-        (document,) = TensorFlowDataset("tiny_shakespeare", folder).documents(split)
+        (document,) = texts_of(TensorFlowDataset("tiny_shakespeare", folder), split)
         assert document == next(expected.documents(split))
     again = module.prepare("tiny_shakespeare", folder).splitlines()
     assert again == [f"tiny_shakespeare/1.0.0 was already prepared {where}, undamaged", *digests]
@@ -40,7 +41,7 @@ def test_a_damaged_archive(module, tmp_path):
     with pytest.raises(DataError, match=r"input.txt, has wrong checksum$"):
         module.prepare("tiny_shakespeare", str(tmp_path / "sets"), str(tmp_path))
     with pytest.raises(DataError, match="is not prepared"):
-        list(TensorFlowDataset("tiny_shakespeare", str(tmp_path / "sets")).documents("train"))
+        list(texts_of(TensorFlowDataset("tiny_shakespeare", str(tmp_path / "sets")), "train"))
 
 
 def test_a_file_missing_from_the_archive_is_not_downloaded(module, tmp_path, monkeypatch):

@@ -303,4 +303,4 @@ def test_real_sst2(module, tmp_path):
         "validation": {"positive": 444, "negative": 428},
         "test": {None: 1_821},
     }.items():
-        assert collections.Counter(x.label for x in sst2.examples(split)) == labels
+        assert collections.Counter(x.target for x in sst2.examples(split)) == labels

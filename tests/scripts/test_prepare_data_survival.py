@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lstm_jax.data import TensorFlowDataset
+from lstm_jax.data.text.documents import texts_of
 from lstm_jax.errors import DataError
 from tests.scripts.preparing import start, write_imdb
 
@@ -55,7 +56,7 @@ def test_killed_while_preparing_and_while_another_waits(tmp_path):
         first.send_signal(signal.SIGSTOP)
         assert list(sets.glob(pattern)), "not stopped in time"
         with pytest.raises(DataError, match="is not prepared in"):
-            list(TensorFlowDataset("imdb_reviews", str(sets)).documents("train"))
+            list(texts_of(TensorFlowDataset("imdb_reviews", str(sets)), "train"))
         second = start(*flags, path=str(tmp_path))
         assert second.stderr is not None
         waiting = second.stderr.readline()
@@ -68,7 +69,7 @@ def test_killed_while_preparing_and_while_another_waits(tmp_path):
     assert errors == ""  # no progress bars where nobody looks
     assert output.startswith("imdb_reviews/plain_text/1.0.0 is prepared in")
     assert {path.name for path in sets.iterdir()} == {"imdb_reviews", ".imdb_reviews.lock"}
-    assert len(list(TensorFlowDataset("imdb_reviews", str(sets)).documents("train"))) == 2000
+    assert len(list(texts_of(TensorFlowDataset("imdb_reviews", str(sets)), "train"))) == 2000
 
 
 def test_interrupted_just_before_it_appears(module, folder, tmp_path, monkeypatch):
@@ -89,7 +90,7 @@ def test_interrupted_just_before_it_appears(module, folder, tmp_path, monkeypatc
         module.prepare("imdb_reviews", str(tmp_path / "sets"), str(folder))
     monkeypatch.undo()
     with pytest.raises(DataError, match="is not prepared in"):
-        list(TensorFlowDataset("imdb_reviews", str(tmp_path / "sets")).documents("train"))
+        list(texts_of(TensorFlowDataset("imdb_reviews", str(tmp_path / "sets")), "train"))
     assert not list((tmp_path / "sets").glob(".imdb_reviews.preparing*"))
 
 

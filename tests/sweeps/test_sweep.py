@@ -63,7 +63,10 @@ def test_a_space_that_fits_passes(space):
             "optimizer.learning_rat: Optimizer has no such field; did you mean 'learning_rate'?",
         ),
         ({"task.layers": Uniform(1.0, 2.0)}, "task.layers: expected int, got 1.0"),
-        ({"task.cell": ["words"]}, "task.cell: expected Cell | tuple[Cell, ...], got 'words'"),
+        (
+            {"task.cell": ["words"]},
+            "task.cell: expected Cell | LayerConfig | tuple[",
+        ),
         ({"task.cell": [LSTM(), None]}, "task.cell: expected Cell"),
         ({"task.cell": [LSTM(), Decay()]}, "task.cell: no class Decay of type Cell"),
         ({"optimizer.learning_rate": [0.1, "fast"]}, "optimizer.learning_rate: expected float"),

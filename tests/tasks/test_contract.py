@@ -19,6 +19,7 @@ from lstm_jax.optimization import Optimizer
 from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.tasks import Output, Score, Task, Term, evaluation
 from tests.data.test_preprocessing import AtMost
+from tests.runs import assert_same_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +33,10 @@ class Lengths(Source):
 
 @dataclasses.dataclass(frozen=True)
 class Doubled(PaddedSequences):
-    """Data whose augmentation shows: what a training step reads is twice what was cut."""
+    """Data whose augmentation shows: what a training step reads is twice what was cut, or more."""
 
     def augment(self, key, batch):
-        noise = 1 + 0 * jax.random.uniform(key)
-        return batch._replace(inputs=2 * batch.inputs * noise)
+        return batch._replace(inputs=batch.inputs * (2 + jax.random.uniform(key)))
 
 
 class Linear(nnx.Module):
@@ -134,7 +134,7 @@ def _without_pictures(monkeypatch):
 
 def experiment(**parts: Any) -> Experiment:
     given = {"task": Counting(), "data": DATA, "optimizer": Optimizer("sgd", 0.0)}
-    return Experiment(**{**given, "epochs": 1, "seed": 3, **parts})
+    return Experiment(**{**given, "epochs": 3, "seed": 3, **parts})
 
 
 @pytest.mark.usefixtures("_without_pictures")
@@ -144,10 +144,17 @@ def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path
     doubled = Doubled(
         **{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}
     )
-    for name, data, factor in (("plain", whole, 1), ("doubled", doubled, 2)):
-        run = lstm_jax.train(experiment(data=data), tmp_path / name)
-        assert run.metrics["train"]["read"].tolist() == [factor * 2 * 8 / 5]
-        assert run.metrics["validation"]["read"].tolist() == [2 * 8 / 5]
+    run = lstm_jax.train(experiment(data=whole, log_every=1), tmp_path / "plain")
+    assert run.metrics["train"]["read"].tolist() == [2 * 8 / 5] * 3
+    run = lstm_jax.train(experiment(data=doubled, log_every=1), tmp_path / "doubled")
+    read = run.metrics["train"]["read"] / (2 * 8 / 5)
+    assert ((read > 2) & (read < 3)).all()
+    assert len({*read.tolist()}) == 3, "the noise of each step is its own"
+    assert run.metrics["validation"]["read"].tolist() == [2 * 8 / 5] * 3
+    # What a run reads that was stopped is what it would have read.
+    lstm_jax.train(experiment(data=doubled, log_every=1, epochs=1), tmp_path / "cut")
+    lstm_jax.train(experiment(data=doubled, log_every=1), tmp_path / "cut")
+    assert_same_run(tmp_path / "cut", tmp_path / "doubled")
 
 
 @pytest.mark.usefixtures("_without_pictures")
@@ -167,7 +174,8 @@ def test_what_cannot_be_is_said_before_the_first_step(task, message, tmp_path):
     with pytest.raises(ConfigError) as caught:
         lstm_jax.train(experiment(task=task, data=whole), tmp_path)
     assert str(caught.value) == message
-    assert not (tmp_path / "checkpoints").exists()
+    # The directory takes the experiment once that is mended.
+    lstm_jax.train(experiment(data=whole), tmp_path)
 
 
 @pytest.mark.usefixtures("_without_pictures")
@@ -176,7 +184,7 @@ def test_a_task_that_needs_another_preprocessor_says_so(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as caught:
         lstm_jax.train(experiment(), tmp_path)
     assert str(caught.value) == (
-        "Counting needs a TextPreprocessor, and PaddedSequences gives a AtMost"
+        "Counting needs a TextPreprocessor, and PaddedSequences gives AtMost"
     )
 
 
@@ -194,3 +202,28 @@ def test_the_state_of_a_model_is_its_parameters(monkeypatch, tmp_path):
     with pytest.raises(ConfigError) as caught:
         lstm_jax.train(experiment(), tmp_path)
     assert str(caught.value).startswith("Remembering keeps ['mean'], which is no nnx.Param: ")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lists(AtMost):
+    """Learns what no config can hold as it is, and something that does not fit its field."""
+
+    learned: tuple[float, ...] = ()
+    wrong: bool = False
+
+    def fit(self, source, given=None):
+        learned: Any = ["a"] if self.wrong else np.arange(3)
+        return dataclasses.replace(self, learned=learned)
+
+
+@pytest.mark.usefixtures("_without_pictures")
+def test_what_is_learned_is_settled_before_the_first_step(tmp_path):
+    whole = dataclasses.replace(DATA, preprocessor=Lists(), batch_size=5, groups=1)
+    run = lstm_jax.train(experiment(data=whole), tmp_path / "run")
+    assert run.preprocessor.learned == (0.0, 1.0, 2.0)
+    assert lstm_jax.load(tmp_path / "run", trust=["tests"]).preprocessor == run.preprocessor
+    wrong = dataclasses.replace(whole, preprocessor=Lists(wrong=True))
+    with pytest.raises(ConfigError, match=r"^Lists: learned: expected tuple\[float, \.\.\.\], got"):
+        lstm_jax.train(experiment(data=wrong), tmp_path / "wrong")
+    with pytest.raises(ConfigError, match=r"preprocessor\.most: what was learned of the data"):
+        run.evaluate("test", changes={"data.preprocessor.most": 1})

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from lstm_jax.data.files import handed_over
+from lstm_jax.data.files import STANDARD_INPUT, numbered_lines
 from lstm_jax.data.sources import Example
 from lstm_jax.data.tables import is_table, read_texts
 from lstm_jax.errors import ConfigError
@@ -25,9 +25,10 @@ def _of_file(path: pathlib.Path, column: str) -> Iterator[Example]:
     if is_table(str(path)):
         rows = read_texts(str(path), column)
         return (Example(text, None, f"{path}, row {i}") for i, text in enumerate(rows, start=1))
+    name = "standard input" if path == STANDARD_INPUT else path
     return (
-        Example(line.removesuffix("\n"), None, f"{path}, line {number}")
-        for number, line in handed_over(path)
+        Example(line.removesuffix("\n"), None, f"{name}, line {number}")
+        for number, line in numbered_lines(path)
     )
 
 

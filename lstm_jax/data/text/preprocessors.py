@@ -119,7 +119,7 @@ def fit_vocabulary(config: Any, given: Preprocessor | None) -> Vocabulary:
         given: the preprocessor of that run.
 
     Raises:
-        ConfigError: the run had none, or limits have no say.
+        ConfigError: the run had none.
         DataError: it is of other tokens; or there is no text.
     """
     unit, limits = config.tokens, (config.max_vocabulary, config.min_count)
@@ -129,11 +129,6 @@ def fit_vocabulary(config: Any, given: Preprocessor | None) -> Vocabulary:
     if not isinstance(vocabulary, Vocabulary):
         raise ConfigError(
             f"task.pretrained: a model that reads {given.inputs.describe()} knows no tokens of text"
-        )
-    if limits != (None, 1):
-        raise ConfigError(
-            "max_vocabulary and min_count have no say where task.pretrained gives the vocabulary: "
-            "leave them out"
         )
     check_unit(unit, vocabulary)
     return vocabulary

@@ -1,0 +1,1 @@
+from tests.programs.conftest import program  # noqa: F401  a fixture
