@@ -264,7 +264,7 @@ def test_a_terminal_shows_the_trials_the_best_first(sweep):
 
 def test_the_command_is_one_line_however_narrow_the_terminal(sweep):
     lines = describe(sweep, 40).splitlines()
-    (command,) = [line for line in lines if line.startswith("python ")]
+    (command,) = [line for line in lines if line.startswith("lstm-jax train ")]
     assert command == sweep.command(sweep.best())
     assert "--config.optimizer.clip_norm=none" in shlex.split(command)
     assert f"--config.optimizer.learning_rate={1 / 3}" in shlex.split(command)
