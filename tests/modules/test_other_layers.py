@@ -12,8 +12,9 @@ from flax import nnx
 import lstm_jax
 from lstm_jax.cells import GRU
 from lstm_jax.errors import ConfigError
-from lstm_jax.modules import Dense, LayerConfig, Stack, recurrent_layers
+from lstm_jax.modules import Dense, LayerConfig, Stack, merge, recurrent_layers, split
 from lstm_jax.reporting.reporter import Reporter
+from tests.reference import drawn, quickly_compiled
 from tests.runs import assert_same_run, tiny
 
 
@@ -70,22 +71,27 @@ class Attending(LayerConfig):
 
 
 def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
-    stack = Stack(
-        recurrent_layers([Attending(), GRU(hidden=3), Attending(memory=2)], 5, nnx.Rngs(0))
-    )
+    cells = Attending(), GRU(hidden=3), Attending(memory=2)
+    graph, params = split(drawn(lambda rngs: Stack(recurrent_layers(cells, 5, rngs))))
+
+    @quickly_compiled
+    def stack(inputs, carry, resets):
+        return merge(graph, params)(inputs, carry, resets=resets)
+
+    fresh = merge(graph, params).initial_carry(2)
     random = np.random.default_rng(0)
-    inputs = jnp.asarray(random.normal(size=(23, 2, 5)), jnp.float32)
-    resets = jnp.asarray(random.random((23, 2)) < 0.2)
-    whole, _ = stack(inputs, stack.initial_carry(2), resets=resets)
+    inputs = random.normal(size=(23, 2, 5)).astype(np.float32)
+    resets = random.random((23, 2)) < 0.2
+    whole, _ = stack(inputs, fresh, resets)
     for cut in (1, 3, 10):
-        carry, parts = stack.initial_carry(2), []
+        carry, parts = fresh, []
         for begin in range(0, 23, cut):
             part = slice(begin, begin + cut)
-            outputs, carry = stack(inputs[part], carry, resets=resets[part])
+            outputs, carry = stack(inputs[part], carry, resets[part])
             parts.append(outputs)
         np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
     first = np.flatnonzero(resets[:, 0])[1]
-    again, _ = stack(inputs[first:], stack.initial_carry(2), resets=resets[first:])
+    again, _ = stack(inputs[first:], fresh, resets[first:])
     np.testing.assert_allclose(again[:, 0], whole[first:, 0], atol=1e-5)
 
 
