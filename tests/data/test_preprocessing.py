@@ -20,6 +20,7 @@ from lstm_jax.data import (
     as_steps,
     groups,
 )
+from lstm_jax.data.preprocessing import encoded
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -119,3 +120,43 @@ def test_a_model_of_other_inputs_is_no_origin():
     message = "that model reads vectors of 3 features, and these data are vectors of 2 features"
     with pytest.raises(ConfigError, match=message):
         DATA.fit(AtMost(features=3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding(AtMost):
+    """Encodes whatever the example holds."""
+
+    def encode(self, example):
+        return example.inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodingTokens(Encoding):
+    @property
+    def inputs(self):
+        return Tokens(9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (Encoding, np.ones((3, 2)), "must encode it as Encoded"),
+        (Encoding, Encoded(np.ones((3, 1))), r"float64 \[3, 1\], and not as steps of vectors of 2"),
+        (Encoding, Encoded(np.ones((3, 2), int)), r"int64 \[3, 2\], and not"),
+        (Encoding, Encoded(np.ones((0, 2))), r"\[0, 2\], and not"),
+        (Encoding, Encoded(np.full((3, 2), np.nan)), "a number that is not finite"),
+        (EncodingTokens, Encoded(np.array([3, 9])), "an id that is not one of 9 tokens"),
+        (EncodingTokens, Encoded(np.array([3, -1])), "an id that is not one of 9 tokens"),
+    ],
+    ids=["no Encoded", "features", "integers", "no step", "nan", "too large", "negative"],
+)
+def test_what_is_encoded_is_what_the_inputs_say(kind, given, message):
+    with pytest.raises(DataError, match=rf"^here: {kind.__name__}.*{message}"):
+        encoded(kind(), Example(given, 0, "here"))
+
+
+def test_what_is_encoded_has_the_dtype_of_its_kind():
+    found = encoded(Encoding(), Example(Encoded(np.ones((3, 2)), 4), 0, "here"))
+    assert (found.inputs.dtype, found.dropped) == (np.float32, 4)
+    ids = encoded(EncodingTokens(), Example(Encoded(np.array([0, 8])), 0, "here"))
+    assert ids.inputs.dtype == np.int32

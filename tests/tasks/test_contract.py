@@ -1,6 +1,8 @@
 """What the loop and an evaluation ask of a task, shown by one that says what it was asked."""
 
 import dataclasses
+import sys
+import types
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -227,3 +229,15 @@ def test_what_is_learned_is_settled_before_the_first_step(tmp_path):
         lstm_jax.train(experiment(data=wrong), tmp_path / "wrong")
     with pytest.raises(ConfigError, match=r"preprocessor\.most: what was learned of the data"):
         run.evaluate("test", changes={"data.preprocessor.most": 1})
+
+
+def test_what_is_learned_is_of_a_package_that_the_config_names(tmp_path, monkeypatch):
+    """Who trusts the config alone could not load the run: no word of it is in the config."""
+    other = dataclasses.make_dataclass("Other", [], bases=(AtMost,), frozen=True)
+    module = types.ModuleType("somebodys_preprocessor")
+    module.Other = other
+    other.__module__ = module.__name__
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(PaddedSequences, "fit", lambda self, given=None: other())
+    with pytest.raises(ConfigError, match="Other is of somebodys_preprocessor, which the config"):
+        lstm_jax.train(experiment(), tmp_path)
