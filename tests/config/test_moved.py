@@ -65,6 +65,15 @@ def test_a_name_that_left_its_module_says_where_it_is(name):
     assert hasattr(importlib.import_module(moved.NAMES[name]), part)
 
 
+@pytest.mark.parametrize("name", moved.RENAMED)
+def test_a_class_that_is_called_otherwise_says_how(name):
+    package, _, part = name.rpartition(".")
+    with pytest.raises(ImportError) as caught:
+        exec(f"from {package} import {part}")
+    assert str(caught.value) == f"{name} is called {moved.RENAMED[name]} now"
+    assert of_name(moved.RENAMED[name])
+
+
 def test_a_name_that_never_was_is_an_ordinary_mistake():
     for package in ("lstm_jax", "lstm_jax.training", "lstm_jax.reporting"):
         with pytest.raises(ImportError, match="cannot import name 'nothing'"):

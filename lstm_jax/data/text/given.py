@@ -48,9 +48,9 @@ def as_texts(given: Any) -> list[str]:
     if isinstance(given, str):
         raise ConfigError("a list of texts is needed, not one text: [text]")
     # Of a mapping or a table, going through it gives the names of the columns.
-    is_table = isinstance(given, Mapping) or getattr(given, "ndim", 1) != 1
-    if is_table or isinstance(given, set | frozenset) or not isinstance(given, Iterable):
-        hint = "a column of it, for example" if is_table else "in an order"
+    columns = isinstance(given, Mapping) or getattr(given, "ndim", 1) != 1
+    if columns or isinstance(given, set | frozenset) or not isinstance(given, Iterable):
+        hint = "a column of it, for example" if columns else "in an order"
         raise ConfigError(f"a list of texts is needed, not a {type(given).__name__}: {hint}")
     lines = hasattr(given, "readline")  # files of all kinds, wrapped ones too
     listed = [text.removesuffix("\n") if lines else text for text in given]
