@@ -6,17 +6,10 @@ from lstm_jax.config.moved import refuse
 from lstm_jax.data.base import Data, Dataset
 from lstm_jax.data.distinct import Distinct
 from lstm_jax.data.files import expand, numbered_lines
+from lstm_jax.data.kinds import Classes, Features, Tokens, Values
 from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.padded import PaddedBatch, PaddedDataset
-from lstm_jax.data.preprocessing import (
-    Classes,
-    Encoded,
-    Features,
-    Preprocessor,
-    Tokens,
-    Values,
-    as_steps,
-)
+from lstm_jax.data.preprocessing import Encoded, Preprocessor, as_steps
 from lstm_jax.data.sequences import PaddedSequences
 from lstm_jax.data.sources import SPLITS, Example, LabelledSource, Source, Split
 from lstm_jax.data.tables import LabelledTable

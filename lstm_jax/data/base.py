@@ -7,9 +7,11 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 
 import abc
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from lstm_jax.config.saved import check, packages, to_json
 from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.data.sources import Example, Split
 from lstm_jax.errors import ConfigError, DataError
@@ -129,3 +131,23 @@ class Data(abc.ABC):
         """
         del text
         raise DataError(f"{type(self).__name__} never had a vocabulary.json")
+
+
+def learn(data: Data, given: Preprocessor | None = None) -> Preprocessor:
+    """The preprocessor of the data, as it will be read back.
+
+    Raises:
+        ConfigError: it could not be read back.
+    """
+    fitted = data.fit(given)
+    try:
+        learned = check(fitted)
+    except ConfigError as error:
+        raise ConfigError(f"{type(fitted).__name__}: {error}") from error
+    named = ({*packages(json.loads(to_json(one)))} for one in (learned, data))
+    if strangers := set.difference(*named) - {"lstm_jax"}:
+        raise ConfigError(
+            f"{type(fitted).__name__} is of {', '.join(sorted(strangers))}, which the config of the"
+            " data does not name: who trusts the config could not load the run"
+        )
+    return learned

@@ -8,7 +8,8 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from lstm_jax.data import groups
-from lstm_jax.data.preprocessing import Features, Preprocessor, Tokens, encoded
+from lstm_jax.data.kinds import Features, Tokens
+from lstm_jax.data.preprocessing import Preprocessor, encoded
 from lstm_jax.data.sources import SPLITS, Source, Split, describe_left_out
 from lstm_jax.errors import ConfigError, DataError
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from lstm_jax.config.values import suggestion
 from lstm_jax.data.groups import MOST_TOKENS
-from lstm_jax.data.preprocessing import Tokens
+from lstm_jax.data.kinds import Tokens
 from lstm_jax.data.sources import Example
 from lstm_jax.data.text.preprocessors import LabelledTextPreprocessor
 from lstm_jax.data.text.tokenization import Span

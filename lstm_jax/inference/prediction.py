@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from lstm_jax.data import groups
+from lstm_jax.data.kinds import Features, Tokens
 from lstm_jax.data.padded import pad
-from lstm_jax.data.preprocessing import Features, Tokens, encoded
+from lstm_jax.data.preprocessing import encoded
 from lstm_jax.data.sources import Example
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Graph, merge, split

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float, Integer
 
-from lstm_jax.data.preprocessing import Features, Tokens
+from lstm_jax.data.kinds import Features, Tokens
 from lstm_jax.functional.arguments import check_floating, check_integers
 from lstm_jax.functional.dropouts import embedding_dropout
 from lstm_jax.functional.integers import valid_steps, widened

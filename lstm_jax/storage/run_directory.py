@@ -8,13 +8,9 @@ A directory `runs/ptb` holds
 and belongs to one experiment. Runs of before have a vocabulary.json instead of a preprocessor.
 """
 
-import datetime
 import difflib
-import fcntl
 import json
 import math
-import os
-import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -28,17 +24,16 @@ from lstm_jax.errors import (
     ConfigError,
     DataError,
     RunDirectoryError,
-    RunDirectoryInUseError,
     UserError,
 )
 from lstm_jax.files import expand_user, storage_error, temporary_name, write_atomically
 from lstm_jax.storage import digests
 from lstm_jax.storage.digests import CONFIG, PREPROCESSOR
+from lstm_jax.storage.lock import LOCK, acquire
 from lstm_jax.storage.metrics_log import MetricsLog, read_log
 
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
-LOCK = "lock"
 _VOCABULARY = "vocabulary.json"
 """What runs of before have instead of a preprocessor."""
 
@@ -149,7 +144,7 @@ def open_for_writing(workdir: str | Path, experiment: Any) -> RunDirectory:
             f"{path} is not empty and not a run directory (it has no {CONFIG}): "
             "choose another directory"
         )
-    lock = _acquire(path)
+    lock = acquire(path)
     try:
         return RunDirectory(path, lock, _save_config(path / CONFIG, experiment))
     except BaseException:
@@ -219,39 +214,6 @@ def read_metrics(workdir: str | Path) -> dict[str, dict[str, np.ndarray]]:
     path = expand_user(workdir)
     _read_text(path, CONFIG)
     return read_log(path / METRICS)
-
-
-def _acquire(path: Path) -> IO[bytes]:
-    """Locks the directory; the file holds the lock until it is closed."""
-    try:
-        lock = (path / LOCK).open("a+b", buffering=0)
-    except OSError as error:
-        raise storage_error(path / LOCK, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
-        lock.truncate(0)
-        lock.write(json.dumps(owner).encode())
-    except BlockingIOError:
-        with lock:
-            lock.seek(0)
-            owner = _describe_owner(lock.read())
-        raise RunDirectoryInUseError(
-            f"{path} is being written by {owner}: wait for it to end or choose another directory"
-        ) from None
-    except OSError as error:
-        lock.close()
-        raise storage_error(path / LOCK, error) from error
-    return lock
-
-
-def _describe_owner(text: bytes) -> str:
-    try:
-        owner = json.loads(text)
-        return f"process {owner['process']} on host {owner['host']} since {owner['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"  # which has not yet come to write its name
 
 
 def _save_config(path: Path, experiment: Any) -> Any:

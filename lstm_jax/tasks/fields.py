@@ -3,7 +3,8 @@
 from typing import Any
 
 from lstm_jax.cells.base import Cell
-from lstm_jax.data.preprocessing import Classes, Features, Preprocessor, Tokens
+from lstm_jax.data.kinds import Classes, Features, Tokens
+from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import LayerConfig
 

@@ -1,7 +1,6 @@
 """One optimizer step, and several in one dispatch: pure functions, compiled once."""
 
 import functools
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,8 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from lstm_jax.config.saved import check, packages, to_json
-from lstm_jax.data.base import Data, Dataset
+from lstm_jax.data.base import Data, Dataset, learn
 from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean, Metric, merge_metrics
@@ -87,7 +85,7 @@ def prepare(
         DataError: the data cannot be read, or are too few.
         ConfigError: the optimizer refuses its options, or the model does not fit its origin.
     """
-    preprocessor = _learned(data, origin)
+    preprocessor = learn(data, None if origin is None else origin.preprocessor)
     dataset = data.open(preprocessor, seed)
     if not isinstance(batch := dataset.batch(0), task.BATCH):
         raise ConfigError(
@@ -137,26 +135,6 @@ def prepare(
         " and ".join(sorted(named)),
         "\n".join(notes),
     )
-
-
-def _learned(data: Data, origin: Origin | None) -> Preprocessor:
-    """The preprocessor of the data, as it will be read back.
-
-    Raises:
-        ConfigError: it could not be read back.
-    """
-    fitted = data.fit(None if origin is None else origin.preprocessor)
-    try:
-        learned = check(fitted)
-    except ConfigError as error:
-        raise ConfigError(f"{type(fitted).__name__}: {error}") from error
-    named = ({*packages(json.loads(to_json(one)))} for one in (learned, data))
-    if strangers := set.difference(*named) - {"lstm_jax"}:
-        raise ConfigError(
-            f"{type(fitted).__name__} is of {', '.join(sorted(strangers))}, which the config of the"
-            " data does not name: who trusts the config could not load the run"
-        )
-    return learned
 
 
 def init_state(

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lstm_jax.data.preprocessing import Classes, Encoded, Preprocessor, Tokens
+from lstm_jax.data.kinds import Classes, Tokens
+from lstm_jax.data.preprocessing import Encoded, Preprocessor
 from lstm_jax.data.sources import Example
 from lstm_jax.data.text.documents import text_of
 from lstm_jax.data.text.tokenization import Unit
