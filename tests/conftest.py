@@ -60,12 +60,10 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> str:
 def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run of the tiny classifier."""
     import lstm_jax
-    from lstm_jax.reporting.reporter import Reporter
-    from tests.runs import tiny_classifier
+    from tests.runs import tiny_classifier, without_pictures
 
     workdir = tmp_path_factory.mktemp("runs") / "classifier"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+    with without_pictures():
         lstm_jax.train(tiny_classifier(reviews), workdir)
     return workdir
 

@@ -1,21 +1,33 @@
 """Tiny runs for tests: an experiment that trains in a second, and what one looks at afterwards."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from lstm_jax import Experiment, override
 from lstm_jax.cells import LSTM
 from lstm_jax.data import LabelledTable, LabelledTexts, TextFiles, TextWindows
 from lstm_jax.optimization import Optimizer
 from lstm_jax.optimization.schedules import Plateau
+from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from lstm_jax.tasks import Classification, LanguageModeling
 
 STEPS_PER_EPOCH = 12
 _SENTENCE = "so we beat on, boats against the current, borne back ceaselessly into the past.\n"
+
+
+@contextlib.contextmanager
+def without_pictures() -> Iterator[None]:
+    """Runs draw no learning curves, which would take most of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+        yield
 
 
 def write_text(folder: Path, validation: int = 90) -> str:

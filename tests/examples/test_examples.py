@@ -18,10 +18,9 @@ from examples.spoken_vowels import SpokenVowels, Standardized
 from lstm_jax import Experiment
 from lstm_jax.data import Example, PaddedDataset, PaddedSequences
 from lstm_jax.errors import ConfigError, DataError
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.sweeps import Sweep, run_sweep
 from tests.processes import ROOT
-from tests.runs import assert_same_run
+from tests.runs import assert_same_run, without_pictures
 
 FRAMES = 12
 SMALL: dict[str, dict[str, Any]] = {
@@ -31,9 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+def quick():
+    with without_pictures():
         yield
 
 

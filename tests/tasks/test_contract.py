@@ -18,10 +18,9 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Mean
 from lstm_jax.modules import structure
 from lstm_jax.optimization import Optimizer
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.tasks import Output, Score, Task, Term, evaluation
 from tests.data.test_preprocessing import AtMost
-from tests.runs import assert_same_run
+from tests.runs import assert_same_run, without_pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,9 +128,10 @@ def test_the_carry_starts_afresh_where_a_batch_has_other_columns():
     assert found.rows["seen"].tolist() == [0, 1, 0, 1, 2, 0] * 2 + [0, 1, 2]
 
 
-@pytest.fixture
-def _without_pictures(monkeypatch):
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
+@pytest.fixture(autouse=True)
+def quick():
+    with without_pictures():
+        yield
 
 
 def experiment(**parts: Any) -> Experiment:
@@ -139,7 +139,6 @@ def experiment(**parts: Any) -> Experiment:
     return Experiment(**{**given, "epochs": 3, "seed": 3, **parts})
 
 
-@pytest.mark.usefixtures("_without_pictures")
 def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path):
     # What is stateful has as many columns in every batch: here one shape has all examples.
     whole = dataclasses.replace(DATA, batch_size=5, groups=1)
@@ -159,7 +158,6 @@ def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path
     assert_same_run(tmp_path / "cut", tmp_path / "doubled")
 
 
-@pytest.mark.usefixtures("_without_pictures")
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -180,7 +178,6 @@ def test_what_cannot_be_is_said_before_the_first_step(task, message, tmp_path):
     lstm_jax.train(experiment(data=whole), tmp_path)
 
 
-@pytest.mark.usefixtures("_without_pictures")
 def test_a_task_that_needs_another_preprocessor_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Counting, "PREPROCESSOR", TextPreprocessor)
     with pytest.raises(ConfigError) as caught:
@@ -218,7 +215,6 @@ class Lists(AtMost):
         return dataclasses.replace(self, learned=learned)
 
 
-@pytest.mark.usefixtures("_without_pictures")
 def test_what_is_learned_is_settled_before_the_first_step(tmp_path):
     whole = dataclasses.replace(DATA, preprocessor=Lists(), batch_size=5, groups=1)
     run = lstm_jax.train(experiment(data=whole), tmp_path / "run")

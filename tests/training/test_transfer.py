@@ -17,16 +17,14 @@ from lstm_jax.cells import LSTM
 from lstm_jax.data import TextWindows
 from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
 from lstm_jax.optimization.optimizers import Optimizer
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.tasks import LanguageModeling
 from lstm_jax.training.origin import open_origin
-from tests.runs import arrays_of, assert_same_run, tiny, tiny_classifier
+from tests.runs import arrays_of, assert_same_run, tiny, tiny_classifier, without_pictures
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _without_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
+def quick():
+    with without_pictures():
         yield
 
 
