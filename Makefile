@@ -49,7 +49,7 @@ format: $(VENV)/dev.stamp ## rewrite the files as `make lint` wants them
 	$(RUN) -m ruff format .
 
 test-slow: $(VENV)/dev.stamp ## the slow proofs: runs killed at many random instants, and the like
-	$(RUN) -m pytest -m slow --durations=15
+	XLA_FLAGS= $(RUN) -m pytest -m slow --durations=15
 
 CHECKS = $(VENV)/bin/cmake -S lstm_jax/kernel -DLSTM_JAX_CHECKS=ON -DPython_EXECUTABLE=$(abspath $(RUN))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.compiled import ENVIRONMENT
@@ -40,10 +41,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if path.removeprefix("tests/") in LONG.read_text().split() else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures() -> Iterator[None]:
+    """Runs draw no learning curves, which would take most of their time."""
+    from tests import runs  # not before the hook is in place
+
+    runs.draw_pictures(False)
+    yield
+    runs.draw_pictures(True)
+
+
+@pytest.fixture
+def pictures() -> Iterator[None]:
+    """Runs draw their learning curves."""
+    from tests import runs
+
+    runs.draw_pictures(True)
+    yield
+    runs.draw_pictures(False)
+
+
 @pytest.fixture(scope="session")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with the tiny text of `tests/runs.py`, for tests that only read it."""
-    from tests.runs import write_text  # not before the hook is in place
+    from tests.runs import write_text
 
     return write_text(tmp_path_factory.mktemp("data") / "text")
 
@@ -60,11 +81,10 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> str:
 def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run of the tiny classifier."""
     import lstm_jax
-    from tests.runs import tiny_classifier, without_pictures
+    from tests.runs import tiny_classifier
 
     workdir = tmp_path_factory.mktemp("runs") / "classifier"
-    with without_pictures():
-        lstm_jax.train(tiny_classifier(reviews), workdir)
+    lstm_jax.train(tiny_classifier(reviews), workdir)
     return workdir
 
 

@@ -16,6 +16,8 @@ _CONFIG = """
 from tests import runs
 from tests.cells.table import CELLS
 
+runs.draw_pictures(False)
+
 
 def get_config():
     return runs.tiny({text!r}, task__cell=CELLS[{cell!r}], {changes})

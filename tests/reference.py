@@ -16,11 +16,6 @@ TIME, BATCH, INPUT = 6, 5, 2
 
 scan = jax.jit(recurrence.scan, static_argnums=0, static_argnames="reverse")
 
-# Compiling is most of what a test costs: LLVM is told not to spend time on making it fast.
-quickly_compiled = functools.partial(
-    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
-)
-
 
 def drawn(build: Any, seed: int = 0) -> Any:
     """The Flax model that `build` makes of `nnx.Rngs`, with normal parameters drawn by NumPy.
@@ -52,7 +47,7 @@ def call(model: Any, *arguments: Any, **options: Any) -> Any:
     """Calls a Flax model, compiled."""
     graph, params = split(model)
 
-    @quickly_compiled
+    @jax.jit
     def run(params: Any, *arguments: Any) -> Any:
         return merge(graph, params)(*arguments, **options)
 
@@ -194,7 +189,7 @@ def run(scan: Any, cell: Cell, reverse: bool, given: Problem) -> Results:
     return Results(value, outputs, carry, gradients)
 
 
-_compiled = quickly_compiled(run, static_argnums=(0, 1, 2))
+_compiled = jax.jit(run, static_argnums=(0, 1, 2))
 
 
 def results(scan: Any, cell: Cell, given: Problem, reverse: bool = False) -> Results:

@@ -1,13 +1,10 @@
 """Tiny runs for tests: an experiment that trains in a second, and what one looks at afterwards."""
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from lstm_jax import Experiment, override
 from lstm_jax.cells import LSTM
@@ -22,12 +19,12 @@ STEPS_PER_EPOCH = 12
 _SENTENCE = "so we beat on, boats against the current, borne back ceaselessly into the past.\n"
 
 
-@contextlib.contextmanager
-def without_pictures() -> Iterator[None]:
-    """Runs draw no learning curves, which would take most of their time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
-        yield
+_DRAW = Reporter._draw
+
+
+def draw_pictures(wanted: bool) -> None:
+    """Whether the runs of this process draw learning curves, which takes most of their time."""
+    Reporter._draw = _DRAW if wanted else lambda self: None
 
 
 def write_text(folder: Path, validation: int = 90) -> str:

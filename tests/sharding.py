@@ -1,8 +1,9 @@
 """A recurrent layer whose batch is shared out over two devices, in a process that has them."""
 
-import os
 import subprocess
 import sys
+
+from tests.compiled import devices
 
 _SCRIPT = """
 import jax, jax.numpy as jnp, pytest
@@ -37,13 +38,9 @@ def refusal_under_shard_map(backend: str, setup: str = "") -> str:
 
     Returns what it says without. `setup` is run first.
     """
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-    }
     script = _SCRIPT.format(backend=backend, setup=setup)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, "-c", script], capture_output=True, text=True, env=devices(2), timeout=120
     )
     good, told = done.stdout.splitlines() or [done.stderr, ""]
     assert good == "True"

@@ -3,7 +3,6 @@
 import copy
 import functools
 import inspect
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +16,10 @@ import lstm_jax
 from lstm_jax.cells import SimpleRNN
 from lstm_jax.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
 from lstm_jax.metrics.means import Mean
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from lstm_jax.tasks import evaluation
 from tests.cells.table import CELLS
+from tests.compiled import devices
 from tests.runs import arrays_of, evaluations_of, log_of, tiny, write_text
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +33,6 @@ def workdir(text, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
     experiment = tiny(text, optimizer__learning_rate=0.1, keep=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
         scores, evaluate = iter([0.0, 0.0, 1.0, 2.0]), evaluation.evaluate
 
         def worse_and_worse(*arguments):
@@ -208,7 +206,7 @@ def test_runs_move_between_machines_with_other_numbers_of_devices(workdir, text,
     printed = subprocess.run(
         [sys.executable, "-c", FOUR_DEVICES, text, str(workdir), str(tmp_path / "four")],
         cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+        env=devices(4),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -20,19 +20,13 @@ from lstm_jax.data import Example, PaddedDataset, PaddedSequences
 from lstm_jax.errors import ConfigError, DataError
 from lstm_jax.sweeps import Sweep, run_sweep
 from tests.processes import ROOT
-from tests.runs import assert_same_run, without_pictures
+from tests.runs import assert_same_run
 
 FRAMES = 12
 SMALL: dict[str, dict[str, Any]] = {
     "adding": {"data.source.count": 60, "data.source.shortest": 2, "data.source.longest": 9},
     "spoken_vowels": {"task.cell.hidden": 4},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with without_pictures():
-        yield
 
 
 @pytest.fixture(scope="module")

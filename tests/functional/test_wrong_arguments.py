@@ -22,7 +22,7 @@ from lstm_jax.functional.dropouts import (
 from lstm_jax.functional.losses import cross_entropy, smoothed, total_cross_entropy
 from lstm_jax.inference.sampling import sample
 from lstm_jax.metrics.classification import calibration_error, count, macro_f1
-from tests.reference import assert_close, quickly_compiled
+from tests.reference import assert_close
 from tests.refusals import ADD_BATCH, TO_FLOATS, TO_INTEGERS, floats, integers
 
 pytestmark = pytest.mark.usefixtures("unannotated")
@@ -220,7 +220,7 @@ TAKES = {
 @pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8])
 @pytest.mark.parametrize("call", TAKES.values(), ids=TAKES.keys())
 def test_narrow_labels_do_not_wrap(call, dtype):
-    run = quickly_compiled(call)
+    run = jax.jit(call)
     assert_close(run(LABELS.astype(dtype)), run(LABELS), 0.0)
 
 
@@ -231,5 +231,5 @@ def test_arrays_of_numpy_are_taken():
         dropped = dropout(KEY, inputs, 0.5)
         return cross_entropy(logits, labels), total(inputs, tokens, weights), dropped
 
-    found = quickly_compiled(lambda: results(*plain))()
-    assert_close(found, quickly_compiled(results)(*plain), 1e-6)
+    found = jax.jit(lambda: results(*plain))()
+    assert_close(found, jax.jit(results)(*plain), 1e-6)

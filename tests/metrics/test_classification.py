@@ -2,6 +2,7 @@ import functools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from lstm_jax.metrics import classification as scores
 from lstm_jax.metrics.classification import BINS, calibration_error, macro_f1
 from lstm_jax.metrics.means import Mean
-from tests.reference import quickly_compiled
 
 COUNT, CLASSES = 90, 4
 RANDOM = np.random.default_rng(0)
@@ -17,7 +17,7 @@ LOGITS = RANDOM.normal(scale=2, size=(COUNT, CLASSES)).astype(np.float32)
 # Rare classes, and one that is never right.
 LABELS = RANDOM.choice(CLASSES, size=COUNT, p=[0.6, 0.3, 0.1, 0]).astype(np.int32)
 
-count = quickly_compiled(scores.count)
+count = jax.jit(scores.count)
 
 
 def figures_of(predicted: list[int], labels: list[int], confidence: list[float]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from lstm_jax import recurrence
 from lstm_jax.cells import LSTM
 from lstm_jax.modules import Classifier, Embedding, Keys, Pooling, Softmax, merge, split
-from tests.reference import Noise, assert_close, drawn, quickly_compiled, stack_of
+from tests.reference import Noise, assert_close, drawn, stack_of
 
 VOCABULARY, CLASSES, HIDDEN = 9, 3, 2
 UNKNOWN, PADDING = 7, 8
@@ -48,7 +48,7 @@ def texts(fill: int = 0, time: int = TIME) -> jax.Array:
     return jnp.asarray(np.where(np.arange(time)[:, None] < LENGTHS, tokens, fill).astype(np.int32))
 
 
-@quickly_compiled
+@jax.jit
 def differentiated(params: Any, tokens: Any, lengths: Any) -> Any:
     """The logits, and the gradient of a function of them."""
 
@@ -69,7 +69,7 @@ def test_a_classifier_is_its_parts():
     table = params["embedding"]["table"]
     layer = params["stack"]["layers"][0]
     cells = (LSTM(hidden=HIDDEN), LSTM(hidden=HIDDEN))
-    run = quickly_compiled(recurrence.bidirectional, static_argnums=0)
+    run = jax.jit(recurrence.bidirectional, static_argnums=0)
     both = layer["forward"], layer["backward"]
     outputs = np.asarray(run(cells, both, table[texts()], lengths=jnp.asarray(LENGTHS))[0])
     pooled = []
@@ -109,7 +109,7 @@ def test_what_stands_in_the_padding_and_beside_a_text_changes_nothing():
 # ---- noise --------------------------------------------------------------------------------------
 
 
-@functools.partial(quickly_compiled, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0)
 def parts_of(graph: Any, params: Any, keys: Keys) -> Any:
     """What each part of a classifier makes of the same."""
     model = merge(graph, params)
@@ -173,7 +173,7 @@ def test_the_next_token_costs_what_the_softmax_says(time):
         return merge(graph, params).next_token(*given)
 
     tokens = texts(PADDING)[:time]
-    found = quickly_compiled(cost)(tokens, outputs, lengths, mask)
+    found = jax.jit(cost)(tokens, outputs, lengths, mask)
     softmax = params["softmax"]
     total, count = 0.0, 0
     for column in (0, 1, 3):

@@ -10,7 +10,7 @@ from flax import nnx
 from lstm_jax.cells import LSTM
 from lstm_jax.modules import Recurrent, Stack, draw_uniform, initialize, merge, split, structure
 from tests.cells.table import MatrixMemory
-from tests.reference import INPUT, Noise, assert_close, quickly_compiled, stack_of
+from tests.reference import INPUT, Noise, assert_close, stack_of
 
 KEY = jax.random.key(7)
 
@@ -29,7 +29,7 @@ def initialized():
 def test_uniform_draws_replace_kernels_and_are_added_to_biases(initialized):
     graph, before = initialized
 
-    @quickly_compiled
+    @jax.jit
     def draw(params: Any, key: Any) -> Any:
         model = merge(graph, params)
         draw_uniform(model, 0.1, key)

@@ -13,8 +13,7 @@ import lstm_jax
 from lstm_jax.cells import GRU
 from lstm_jax.errors import ConfigError
 from lstm_jax.modules import Dense, LayerConfig, Stack, merge, recurrent_layers, split
-from lstm_jax.reporting.reporter import Reporter
-from tests.reference import drawn, quickly_compiled
+from tests.reference import drawn
 from tests.runs import assert_same_run, tiny
 
 
@@ -74,7 +73,7 @@ def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
     cells = Attending(), GRU(hidden=3), Attending(memory=2)
     graph, params = split(drawn(lambda rngs: Stack(recurrent_layers(cells, 5, rngs))))
 
-    @quickly_compiled
+    @jax.jit
     def stack(inputs, carry, resets):
         return merge(graph, params)(inputs, carry, resets=resets)
 
@@ -96,7 +95,6 @@ def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
 
 
 def test_a_language_model_of_it_trains_resumes_streams_and_writes(text, tmp_path, monkeypatch):
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
     experiment = dataclasses.replace(
         tiny(text), task=dataclasses.replace(tiny(text).task, cell=(Attending(),))
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.modules import Pooling, PoolingKind, merge, split
-from tests.reference import assert_close, drawn, quickly_compiled
+from tests.reference import assert_close, drawn
 
 TIME, FEATURES = 6, 4
 LENGTHS = np.array([6, 1, 4, 3], np.int32)
@@ -39,7 +39,7 @@ def pooling(kind: PoolingKind, bidirectional: bool) -> tuple[Any, Any, Any]:
         pooled = merge(graph, params)(outputs, jnp.asarray(LENGTHS))
         return (WEIGHTS[:, : pooled.shape[1]] * pooled).sum(), pooled
 
-    run = quickly_compiled(jax.value_and_grad(weighted, argnums=(0, 1), has_aux=True))
+    run = jax.jit(jax.value_and_grad(weighted, argnums=(0, 1), has_aux=True))
     return model, params, run
 
 
@@ -96,7 +96,7 @@ def test_the_gradients_of_attention_are_those_of_a_plain_softmax():
             total += WEIGHTS[i, :FEATURES] @ (jax.nn.softmax(scores, axis=0) * steps).sum(axis=0)
         return total
 
-    wanted = quickly_compiled(jax.grad(plain, argnums=(0, 1)))(params, with_padding(0))
+    wanted = jax.jit(jax.grad(plain, argnums=(0, 1)))(params, with_padding(0))
     assert_close(run(params, with_padding(0))[1], wanted, 1e-5)
 
 

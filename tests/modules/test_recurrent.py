@@ -23,7 +23,6 @@ from tests.reference import (
     call,
     drawn,
     problem,
-    quickly_compiled,
     scan,
     stack_of,
 )
@@ -48,7 +47,7 @@ def stack(noise: Noise = QUIET) -> tuple[Stack, jax.Array, Any]:
     )
 
 
-@functools.partial(quickly_compiled, static_argnames="noise")
+@functools.partial(jax.jit, static_argnames="noise")
 def chain(params: Any, inputs: Any, carries: Any, keys: Any, noise: Noise = QUIET) -> Any:
     """What a stack does, by hand."""
     drop, rate, finals = variational_dropout if noise.variational else dropout, noise.dropout, []
@@ -189,7 +188,7 @@ def test_the_same_weights_are_missing_at_every_step():
     cells = (LSTM(hidden=3), GRU(hidden=4))
     model = drawn(lambda rngs: stack_of(cells, INPUT, Noise(weight_drop=0.5), rngs))
     graph, params = split(model)
-    run = quickly_compiled(lambda *given: merge(graph, params)(*given))
+    run = jax.jit(lambda *given: merge(graph, params)(*given))
     inputs = random(2 * TIME, BATCH, INPUT)
     initial = tuple(cell.initial_carry(BATCH) for cell in cells)
     outputs, finals = run(inputs, initial, KEY)

@@ -9,7 +9,7 @@ from flax import nnx
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional import losses
 from lstm_jax.modules import AdaptiveSoftmax, Softmax, TiedSoftmax, merge, split, structure
-from tests.reference import assert_close, call, drawn, quickly_compiled
+from tests.reference import assert_close, call, drawn
 
 HIDDEN, VOCABULARY = 16, 50
 
@@ -50,7 +50,7 @@ def test_a_tied_softmax_uses_the_table_and_teaches_it():
     expected = hidden @ table.T + model.bias[...]
     np.testing.assert_allclose(model(hidden, table), expected, atol=1e-5)
     weights = random(4, 4, 3, 7)
-    teach = quickly_compiled(jax.grad(lambda table: jnp.sum(weights * model(hidden, table))))
+    teach = jax.jit(jax.grad(lambda table: jnp.sum(weights * model(hidden, table))))
     gradient = teach(table)
     np.testing.assert_allclose(gradient, jnp.einsum("tbv,tbh->vh", weights, hidden), atol=1e-5)
 
@@ -70,7 +70,7 @@ def test_nats_are_minus_the_logarithm_of_probabilities(build: Any, monkeypatch: 
         picked = jnp.take_along_axis(probabilities, tokens[..., None], axis=-1)[..., 0]
         return -(weights * jnp.log(picked)).sum()
 
-    @quickly_compiled
+    @jax.jit
     def both(*given: Any) -> Any:
         # Alone, with their gradients by the parameters, hidden vectors, weights and table.
         return [

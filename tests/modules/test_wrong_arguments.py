@@ -24,7 +24,7 @@ from lstm_jax.modules import (
     Softmax,
 )
 from tests.cells.table import MatrixMemory
-from tests.reference import Noise, assert_close, drawn, quickly_compiled, stack_of
+from tests.reference import Noise, assert_close, drawn, stack_of
 from tests.refusals import ADD_BATCH, TO_ARRAY, TO_FLOATS, TO_INTEGERS, floats, integers
 
 pytestmark = pytest.mark.usefixtures("unannotated")
@@ -225,7 +225,7 @@ TAKES: dict[str, tuple[Any, Any, Any]] = {
 
 @pytest.mark.parametrize(("call", "given", "dtype"), TAKES.values(), ids=TAKES.keys())
 def test_narrow_integers_do_not_wrap(call, given, dtype):
-    run = quickly_compiled(call)
+    run = jax.jit(call)
     expected = run(given)
     assert_close(run(given.astype(dtype)), expected, 0.0)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(expected))

@@ -12,7 +12,6 @@ from absl.testing import flagsaver
 
 import lstm_jax
 from lstm_jax.programs.program import run
-from lstm_jax.reporting.reporter import Reporter
 from tests.runs import tiny
 
 # The flags that every program of absl has; it defines them only once in a process.
@@ -73,9 +72,7 @@ def mistake(program):
 def trained(text, tmp_path_factory):
     """The directory of a run."""
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reporter, "curves", lambda self, metrics: None)
-        lstm_jax.train(tiny(text, epochs=1), workdir)
+    lstm_jax.train(tiny(text, epochs=1), workdir)
     return workdir
 
 

@@ -1,19 +1,10 @@
 import dataclasses
 
-import pytest
-
 import lstm_jax
 from lstm_jax.config.tree import describe
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from tests.runs import assert_same_run, tiny
 from tests.test_files import largest_file
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Drawing takes longer than training here."""
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
 
 
 def test_it_trains_and_says_how_to_go_on(program, config, text, tmp_path):

@@ -21,7 +21,6 @@ from lstm_jax import recurrence
 from lstm_jax.cells import GRU, LSTM
 from lstm_jax.errors import ConfigError
 from lstm_jax.recurrence import backend, cudnn
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from tests.recurrence.test_native import Scaled, outcome, problem
 from tests.reference import assert_close
@@ -150,7 +149,6 @@ def test_products_are_as_exact_as_those_of_jax(default, tolerance):
 
 @pytest.mark.slow
 def test_a_run_is_trained_with_it_and_says_so(text, tmp_path, capsys, monkeypatch, tolerance):
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
     experiment = tiny(text, steps=6)
 
     def train(name):

@@ -18,7 +18,7 @@ from lstm_jax.cells import GRU, LSTM, Cell, SimpleRNN
 from lstm_jax.errors import ConfigError
 from lstm_jax.recurrence import backend, native
 from tests.needs import needs_kernel
-from tests.reference import assert_close, params_of, quickly_compiled
+from tests.reference import assert_close, params_of
 
 pytestmark = needs_kernel
 
@@ -62,7 +62,7 @@ def outcome(name: str, cell: Cell, given, reverse: bool = False):
         return total + sum(jnp.sin(leaf).sum() for leaf in jax.tree.leaves(final)), (outputs, final)
 
     with backend.use(name):
-        return quickly_compiled(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(
             params, inputs, carry
         )
 

@@ -10,7 +10,7 @@ from lstm_jax.cells import GRU, LSTM, SimpleRNN
 from lstm_jax.recurrence import backend
 from tests.needs import needs_kernel
 from tests.recurrence.test_native import WAYS, every_kind, problem
-from tests.reference import assert_close, quickly_compiled
+from tests.reference import assert_close
 
 pytestmark = needs_kernel
 
@@ -46,7 +46,7 @@ def outcome(name, cell, given, reverse=False):
         return total + sum(sums), (outputs, final)
 
     with backend.use(name):
-        compiled = quickly_compiled(jax.grad(loss, argnums=(0, 1, 2), has_aux=True))
+        compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2), has_aux=True))
         gradients, results = compiled(params, inputs, carry)
     return results, gradients
 

@@ -15,6 +15,8 @@ from lstm_jax.reporting.reporter import Reporter, describe_evaluation, progress_
 from tests.reporting.test_curves import EMPTY, example
 from tests.test_files import largest_file
 
+pytestmark = pytest.mark.usefixtures("pictures")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,7 @@ import pytest
 from lstm_jax.errors import StorageError
 from lstm_jax.storage import checkpoints, step_directories
 from lstm_jax.storage.leaves import named_leaves
+from tests.compiled import devices
 from tests.storage.test_checkpoints import assert_same_bits, files_of, flip, hidden_in, make_state
 from tests.test_files import largest_file
 
@@ -266,11 +267,6 @@ def test_the_number_of_devices_may_change_either_way(tmp_path):
     assert jax.device_count() != 4
     state = {"w": jnp.arange(24.0).reshape(8, 3), "n": jnp.int32(5)}
     checkpoints.save(tmp_path, 1, state, {})
-    run_python(
-        OTHER_DEVICES,
-        tmp_path,
-        XLA_FLAGS="--xla_force_host_platform_device_count=4",
-        JAX_PLATFORMS="cpu",
-    )
+    run_python(OTHER_DEVICES, tmp_path, **devices(4))
     expected = jax.tree.map(lambda x: x + 1, state)
     assert_same_bits(checkpoints.restore(tmp_path, 2, state), expected)

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from lstm_jax.reporting.reporter import Reporter
-
 _PATH = f"{os.environ['PATH']}:/usr/sbin"
 STORAGES = ("sqlite", "postgresql", "mysql")
 
@@ -88,9 +86,3 @@ def mysql() -> Iterator[str]:
 def url(request: pytest.FixtureRequest) -> str | None:
     """A storage of each kind, as `--storage` names it."""
     return None if request.param == "sqlite" else request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the learning curves, which take half a second a run."""
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)

@@ -17,6 +17,8 @@ PATIENCE = 600.0
 _CONFIG = """
 from tests import runs
 
+runs.draw_pictures(False)
+
 
 def get_config():
     return runs.tiny({text!r}, {changes})

@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from lstm_jax.errors import DataError, SweepError
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.sweeps import Integer, Sweep, load_sweep, run_sweep, worker
 from lstm_jax.sweeps.desk import Desk
 from lstm_jax.sweeps.trials import State
 from tests.runs import tiny
 from tests.sweeps.studies import add, begin, grid
-
-pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def test_a_trial_that_diverges_is_told_as_such(text: str, tmp_path: Path) -> None:
@@ -93,7 +90,6 @@ def test_an_error_that_only_one_setting_meets_ends_its_trial(
     assert "Traceback" in caplog.text
     # On a larger machine it may have another try.
     monkeypatch.undo()
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
     assert run_sweep(sweep, experiment, tmp_path / "sweep")[1].state is State.FAILED
     found = run_sweep(sweep, experiment, tmp_path / "sweep", retry_failed=True)
     assert {one.state for one in found.trials} == {State.COMPLETE}

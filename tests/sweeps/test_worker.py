@@ -25,8 +25,6 @@ from lstm_jax.sweeps.trials import LEFT, State
 from tests.runs import assert_same_run, tiny
 from tests.sweeps.studies import grid
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
-
 
 def test_a_trial_is_the_run_that_train_makes(text: str, tmp_path: Path) -> None:
     experiment = tiny(text)

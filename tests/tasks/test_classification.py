@@ -18,7 +18,7 @@ from lstm_jax.functional.adversarial import Adversarial, VirtualAdversarial
 from lstm_jax.modules import merge, split, structure
 from lstm_jax.tasks import Classification
 from lstm_jax.tasks.base import minimized
-from tests.reference import assert_close, drawn, quickly_compiled
+from tests.reference import assert_close, drawn
 
 CLASSES = ("bad", "dull", "good")
 VOCABULARY = Vocabulary((*"abcdefg", "<eos>", "<unk>"), "words")
@@ -46,7 +46,7 @@ def first(task: Classification) -> tuple[Any, Any]:
     return split(drawn(lambda rngs: task.build(rngs, PREPROCESSOR)))
 
 
-@functools.partial(quickly_compiled, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def differentiated(task: Classification, graph: Any, params: Any, given: Any, key: Any) -> Any:
     """((loss, (metrics, logits without noise)), gradient)"""
 
@@ -63,7 +63,7 @@ def results(task: Classification, given: PaddedBatch | None = None, key: Any = N
     return differentiated(task, *first(task), batch() if given is None else given, key)
 
 
-@functools.partial(quickly_compiled, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def valued(task: Classification, graph: Any, params: Any, given: Any, key: Any) -> Any:
     return minimized(task.loss(merge(graph, params), given, (), key).terms)
 
@@ -146,7 +146,7 @@ def test_a_language_model_may_be_trained_beside():
     (loss, (metrics, logits)), gradient = results(LM, given)
     labels = -np.asarray(jax.nn.log_softmax(logits))[np.arange(BATCH), given.targets]
     model, softmax = merge(graph, params), params["softmax"]
-    read = quickly_compiled(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
+    read = jax.jit(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
     outputs = read(given.inputs, given.lengths)
     costs = -np.asarray(jax.nn.log_softmax(outputs @ softmax["kernel"] + softmax["bias"]))
     rows = [row for row in range(BATCH) if row != MASKED]

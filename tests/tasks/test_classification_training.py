@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from lstm_jax.tasks.evaluation import EvalStep
 from lstm_jax.training import step as training
 from lstm_jax.training.finite import check_report
 from tests.data.sources import LabelledDocuments
-from tests.reference import drawn, quickly_compiled
+from tests.reference import drawn
 
 CLASSES = ("bad", "dull", "good")
 TASK = Classification(cell=SimpleRNN(hidden=3), embedding=4)
@@ -43,7 +44,7 @@ def test_figures_and_predictions_do_not_depend_on_the_batch():
     dataset = DATA.open(DATA.fit())
     graph, params = split(drawn(lambda rngs: TASK.build(rngs, dataset.preprocessor)))
 
-    @quickly_compiled
+    @jax.jit
     def run(params: Any, given: Any) -> Any:
         model = merge(graph, params)
         return model(given.inputs, given.lengths), TASK.loss(model, given, (), None).metrics

@@ -20,7 +20,7 @@ from lstm_jax.modules import structure
 from lstm_jax.optimization import Optimizer
 from lstm_jax.tasks import Output, Score, Task, Term, evaluation
 from tests.data.test_preprocessing import AtMost
-from tests.runs import assert_same_run, without_pictures
+from tests.runs import assert_same_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +126,6 @@ def test_the_carry_starts_afresh_where_a_batch_has_other_columns():
     found = evaluation.evaluate(step, params, map(batch, (2, 2, 3, 3, 3, 2)))
     # By place: the first column of all batches, then the second, then the third of those with it.
     assert found.rows["seen"].tolist() == [0, 1, 0, 1, 2, 0] * 2 + [0, 1, 2]
-
-
-@pytest.fixture(autouse=True)
-def quick():
-    with without_pictures():
-        yield
 
 
 def experiment(**parts: Any) -> Experiment:

@@ -37,19 +37,13 @@ def first(task: LanguageModeling) -> tuple[Graph, Any]:
     return initialize(lambda rngs: task.build(rngs, PREPROCESSOR), jax.random.key(0))
 
 
-# LLVM is told not to spend time on making it fast.
-quickly_compiled = functools.partial(
-    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
-)
-
-
-@functools.partial(quickly_compiled, static_argnames="graph")
+@functools.partial(jax.jit, static_argnames="graph")
 def read(graph: Any, params: Any, tokens: Any, carry: Any) -> Any:
     """The logits and the carry."""
     return merge(graph, params)(tokens, carry)
 
 
-@functools.partial(quickly_compiled, static_argnames=("task", "graph"))
+@functools.partial(jax.jit, static_argnames=("task", "graph"))
 def differentiated(task: Any, graph: Any, params: Any, batch: Any, carry: Any, key: Any) -> Any:
     def loss(params: Any) -> Any:
         output = task.loss(merge(graph, params), batch, carry, key)

@@ -13,7 +13,6 @@ import lstm_jax
 from lstm_jax.data.windows import TokenWindows
 from lstm_jax.errors import NonFiniteError
 from lstm_jax.optimization.optimizers import Optimizer
-from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
 from lstm_jax.training import step as training
 from lstm_jax.training.finite import check_report, check_state
@@ -51,12 +50,6 @@ def test_a_state_that_cannot_be_gone_on_from_is_refused(text):
 # ---- whole runs ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Drawing takes longer than training here."""
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
-
-
 def assert_newest_is_finite(workdir, step):
     assert checkpoints.steps(workdir / "checkpoints")[-1] == step
     arrays = arrays_of(workdir)
@@ -64,7 +57,6 @@ def assert_newest_is_finite(workdir, step):
     assert all(np.isfinite(array).all() for array in arrays.values())
 
 
-@pytest.mark.usefixtures("no_pictures")
 def test_nan_stops_the_run_and_names_the_step(text, tmp_path, monkeypatch):
     batch = TokenWindows.batch
 
@@ -85,7 +77,6 @@ def test_nan_stops_the_run_and_names_the_step(text, tmp_path, monkeypatch):
     assert_newest_is_finite(tmp_path, 24)
 
 
-@pytest.mark.usefixtures("no_pictures")
 def test_a_huge_learning_rate_stops_within_a_step(text, tmp_path):
     optimizer = Optimizer("sgd", learning_rate=3e38)
     with pytest.raises(NonFiniteError) as error:
@@ -98,7 +89,6 @@ def test_a_huge_learning_rate_stops_within_a_step(text, tmp_path):
     assert_newest_is_finite(tmp_path, int(found[1]))
 
 
-@pytest.mark.usefixtures("no_pictures")
 def test_parameters_that_are_no_numbers_are_not_saved(text, tmp_path, monkeypatch):
     update = optax.apply_updates
 

@@ -30,12 +30,6 @@ from tests.runs import (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Drawing takes longer than training here."""
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
-
-
 def steps_logged(workdir, split):
     return [record["step"] for record in log_of(workdir) if record["split"] == split]
 
@@ -76,8 +70,8 @@ def test_everything_is_done_at_the_steps_where_it_is_due(text, tmp_path, monkeyp
     assert sum(name.startswith("events.out.tfevents") for name in names) == 1
 
 
-def test_an_epoch_is_the_default_and_curves_are_drawn(text, tmp_path, monkeypatch):
-    monkeypatch.undo()
+@pytest.mark.usefixtures("pictures")
+def test_an_epoch_is_the_default_and_curves_are_drawn(text, tmp_path):
     run = lstm_jax.train(
         tiny(text, evaluate_every=None, checkpoint_every=None, log_every=100), tmp_path / "run"
     )

@@ -29,12 +29,6 @@ def whole(text, tmp_path_factory):
     return workdir
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    """Drawing takes longer than training here."""
-    monkeypatch.setattr(Reporter, "curves", lambda self, metrics: None)
-
-
 class StoppedError(Exception):
     pass
 

@@ -19,13 +19,7 @@ from lstm_jax.errors import ConfigError, DataError, RunDirectoryError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.tasks import LanguageModeling
 from lstm_jax.training.origin import open_origin
-from tests.runs import arrays_of, assert_same_run, tiny, tiny_classifier, without_pictures
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with without_pictures():
-        yield
+from tests.runs import arrays_of, assert_same_run, tiny, tiny_classifier
 
 
 @pytest.fixture(scope="module")
