@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from lstm_jax.metrics.means import Metric, merge_metrics
 from lstm_jax.modules import Graph, merge
 from lstm_jax.tasks.base import Task
-from lstm_jax.types import Array, Batch, Carry, Params
+from lstm_jax.types import Array, Batch, Carry, Key, Params
 
 
 class EvalStep(NamedTuple):
@@ -37,17 +37,24 @@ def make_eval_step(task: Task, graph: Graph, seed: int = 0) -> EvalStep:
 
     What a task draws in evaluation is the same at every step, and whatever the batches are.
     """
+    initial_carry, observe = _eval_step(task, graph)
+    return EvalStep(initial_carry, functools.partial(observe, key=jax.random.key(seed)))
+
+
+@functools.lru_cache(maxsize=8)
+def _eval_step(task: Task, graph: Graph) -> tuple[Callable[..., Carry], Callable[..., Any]]:
+    """The compiled functions, which do not depend on the seed."""
 
     def initial_carry(params: Params, batch_size: int) -> Carry:
         return task.initial_carry(merge(graph, params), batch_size)
 
     def observe(
-        params: Params, carry: Carry, batch: Batch
+        params: Params, carry: Carry, batch: Batch, key: Key
     ) -> tuple[Carry, dict[str, Metric], dict[str, Array]]:
-        output = task.observe(merge(graph, params), batch, carry, jax.random.key(seed))
+        output = task.observe(merge(graph, params), batch, carry, key)
         return output.carry, output.metrics, output.rows or {}
 
-    return EvalStep(jax.jit(initial_carry, static_argnums=1), jax.jit(observe))
+    return jax.jit(initial_carry, static_argnums=1), jax.jit(observe)
 
 
 def evaluate(eval_step: EvalStep, params: Params, batches: Iterable[Batch]) -> Evaluated:

@@ -208,12 +208,18 @@ def make_train_steps(
 
     It takes batches stacked along a new first axis and makes one optimizer step with each, in one
     dispatch. The buffers of the state it is given are used up. The noise of step i is drawn from
-    `fold_in(key(seed), i)`. Called with the same arguments again, it returns the same program,
-    compiled already. With `data`, each batch is read as their `augment` makes it.
+    `fold_in(key(seed), i)`. Called with the same arguments again, but for the seed, it returns the
+    same program, compiled already. With `data`, each batch is read as their `augment` makes it.
     """
-    noise = jax.random.key(seed)
+    program = _train_steps(task, optimizer, graph, data, steps_per_epoch)
+    return functools.partial(program, noise=jax.random.key(seed))
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
+
+@functools.lru_cache(maxsize=8)
+def _train_steps(
+    task: Task, optimizer: Optimizer, graph: Graph, data: Data | None, steps_per_epoch: int
+) -> Callable[..., tuple[TrainState, Report]]:
+    def train_step(noise: Key, state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
         key = jax.random.fold_in(noise, state.step)
         if data is not None:
             batch = data.augment(jax.random.fold_in(key, _AUGMENTATION), batch)
@@ -238,8 +244,8 @@ def make_train_steps(
         )
         return state, Report(value, norm)
 
-    def train_steps(state: TrainState, batches: Batch) -> tuple[TrainState, Report]:
-        return jax.lax.scan(train_step, state, batches)
+    def train_steps(state: TrainState, batches: Batch, noise: Key) -> tuple[TrainState, Report]:
+        return jax.lax.scan(functools.partial(train_step, noise), state, batches)
 
     return jax.jit(train_steps, donate_argnums=0)
 

@@ -116,10 +116,10 @@ def test_it_learns_and_compiles_one_program_for_each_shape():
         state, report = prepared.train_steps(state, given)
         losses.append(check_report(report, step))
     assert np.mean(losses[-5:]) < losses[0] / 5
-    assert prepared.train_steps._cache_size() == len(shapes) == 2
+    assert prepared.train_steps.func._cache_size() == len(shapes) == 2
     batches = prepared.dataset.evaluation("validation")
     found = evaluation.evaluate(prepared.eval_step, state.params, batches)
     assert task.summarize(*found, prepared.preprocessor)["accuracy"] == 1.0
-    assert prepared.eval_step.observe._cache_size() <= 2
+    assert prepared.eval_step.observe.func._cache_size() <= 2
     summary = training.summarize(state, task, OPTIMIZER, prepared.preprocessor, 12)
     assert summary["examples"] == sum(prepared.dataset.batch(i).mask.sum() for i in range(60))
