@@ -1,4 +1,4 @@
-"""Databases that sweeps are recorded in, and runs without pictures."""
+"""Databases that sweeps are recorded in."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 
 _PATH = f"{os.environ['PATH']}:/usr/sbin"
-STORAGES = ("sqlite", "postgresql", "mysql")
+SERVERS = ("postgresql", "mysql")
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,13 @@ def mysql() -> Iterator[str]:
             shutil.rmtree(directory)
 
 
-@pytest.fixture(params=STORAGES)
+@pytest.fixture(
+    params=["sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)]
+)
 def url(request: pytest.FixtureRequest) -> str | None:
-    """A storage of each kind, as `--storage` names it."""
+    """A storage as `--storage` names it.
+
+    Tests with several workers at once, where databases differ, are marked with `EACH_STORAGE` and
+    run on each kind of them; the others do so among the slow proofs.
+    """
     return None if request.param == "sqlite" else request.getfixturevalue(request.param)

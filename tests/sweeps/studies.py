@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from optuna.trial import TrialState, create_trial
 
 from lstm_jax.cells import GRU, LSTM
@@ -28,6 +29,9 @@ SPACE = {
     "task.cell.forget_bias": Choice([0.0, 1.0], when={"task.cell": LSTM}),
     "task.layers": Integer(1, 3),
 }
+
+
+EACH_STORAGE = pytest.mark.parametrize("url", ["sqlite", "postgresql", "mysql"], indirect=True)
 
 
 def grid(name: str, *values: Any, **options: Any) -> Sweep:

@@ -19,6 +19,7 @@ from lstm_jax.sweeps.storage import Location, open_storage
 from lstm_jax.sweeps.study import Study, define, open_study
 from lstm_jax.sweeps.trials import OWNER, SEEN, STARTED, VERDICT, State, Trial, busy_seconds
 from tests.runs import tiny
+from tests.sweeps.studies import EACH_STORAGE
 
 _HEARTBEAT = 0.2
 
@@ -49,6 +50,7 @@ def take_elsewhere(monkeypatch: pytest.MonkeyPatch, study: Study) -> Trial:
         return take(study)
 
 
+@EACH_STORAGE
 def test_many_workers_share_a_budget(open_desk: Callable[..., Study]) -> None:
     taken: list[int] = []
     studies = [open_desk(trials=17) for _ in range(6)]
@@ -69,6 +71,7 @@ def test_many_workers_share_a_budget(open_desk: Callable[..., Study]) -> None:
     assert {trial.state for trial in trials} == {State.COMPLETE}
 
 
+@EACH_STORAGE
 def test_what_is_handed_back_is_taken_by_one(open_desk: Callable[..., Study]) -> None:
     first = open_desk(trials=9)
     left = [take(first) for _ in range(9)]
@@ -91,6 +94,7 @@ def test_what_is_handed_back_is_taken_by_one(open_desk: Callable[..., Study]) ->
     assert sorted(taken) == list(range(9))
 
 
+@EACH_STORAGE
 def test_an_attempt_ends_once(open_desk: Callable[..., Study]) -> None:
     studies = [open_desk() for _ in range(6)]
     for _ in range(10):
@@ -156,6 +160,7 @@ def test_a_dead_process_of_this_machine_is_seen_at_once(
     assert take(other).number == mine.number
 
 
+@EACH_STORAGE
 def test_a_silent_machine_loses_its_trial(
     open_desk: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +246,7 @@ def test_a_worker_that_dies_after_its_verdict_leaves_no_row_running(
     assert study.desk.take() is None
 
 
+@EACH_STORAGE
 def test_two_that_go_on_from_the_same_attempt_agree_on_one(open_desk: Callable[..., Study]) -> None:
     study, other = open_desk(), open_desk()
     trial = take(study)
@@ -326,6 +332,7 @@ def test_hours_are_those_in_which_somebody_worked() -> None:
     assert busy_seconds(rows) == pytest.approx(90.0)
 
 
+@EACH_STORAGE
 def test_reading_changes_nothing(url: str | None, open_desk: Callable[..., Study], tmp_path: Path):
     study = open_desk()
     take(study)

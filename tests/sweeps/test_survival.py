@@ -41,14 +41,14 @@ def test_killed_workers_lose_nothing(
 
 
 def test_a_killed_sweep_goes_on(text: str, tmp_path: Path) -> None:
-    flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=4")
+    flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=2")
     workdir = tmp_path / "sweep"
-    with Sweeping([*flags, "--workers=2"], tmp_path / "log") as sweeping:
-        assert sweeping.wait_for(lambda: "trial 1: complete" in sweeping.printed())
+    with Sweeping([*flags, "--workers=1"], tmp_path / "log") as sweeping:
+        assert sweeping.wait_for(lambda: "trial 0: complete" in sweeping.printed())
         workers = sweeping.workers()
         kill(sweeping.process.pid)
         sweeping.end()
-        # The workers notice, save and leave.
+        # The worker notices, saves and leaves.
         limit = time.monotonic() + 180
         while any(map(is_running, workers)):
             assert time.monotonic() < limit
@@ -58,10 +58,10 @@ def test_a_killed_sweep_goes_on(text: str, tmp_path: Path) -> None:
     assert done
     assert all(before[number].state is State.WAITING for number in before.keys() - done)
     written = {number: written_at(before[number].workdir) for number in done}
-    with Sweeping([*flags, "--workers=2"], tmp_path / "log") as sweeping:
+    with Sweeping([*flags, "--workers=1"], tmp_path / "log") as sweeping:
         assert sweeping.end() == 0, sweeping.printed()
     after = load_sweep(workdir)
-    assert_whole(after, 4)
+    assert_whole(after, 2)
     for number in done:
         assert written_at(after[number].workdir) == written[number]
         assert after[number].metric == before[number].metric
@@ -70,7 +70,7 @@ def test_a_killed_sweep_goes_on(text: str, tmp_path: Path) -> None:
 
 def test_two_machines_share_a_database(postgresql: str, text: str, tmp_path: Path) -> None:
     """Started at once, before there is any table; one of them is then lost with its worker."""
-    flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=6")
+    flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=4")
     flags += [f"--storage={postgresql}", f"--study={tmp_path}", "--workers=1"]
     workdir = tmp_path / "sweep"
     with (
@@ -84,7 +84,7 @@ def test_two_machines_share_a_database(postgresql: str, text: str, tmp_path: Pat
             kill(worker)
         assert first.end() == 0, first.printed()
     assert workers
-    assert_whole(load_sweep(workdir), 6)
+    assert_whole(load_sweep(workdir), 4)
     rows = load_sweep(workdir)._study.get_trials()
     assert len({row.user_attrs["owner"]["process"] for row in rows}) >= 2
 

@@ -38,7 +38,7 @@ def test_a_trial_is_the_run_that_train_makes(text: str, tmp_path: Path) -> None:
 
 def test_a_bad_trial_is_pruned_and_can_be_loaded(text: str, tmp_path: Path) -> None:
     sweep = grid("optimizer.learning_rate", 0.05, 0.04, 1e-6, pruner="median", startup=1, warmup=2)
-    good, other, bad = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    good, other, bad = run_sweep(sweep, tiny(text, steps_per_dispatch=1), tmp_path / "sweep").trials
     assert good.state is State.COMPLETE
     assert other.state in (State.COMPLETE, State.PRUNED)
     assert bad.state is State.PRUNED

@@ -84,8 +84,6 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(te
         assert training.wait_for(lambda: training.lines_logged() > 1), training.end()
         time.sleep(random.uniform(0, 0.5))
         training.process.kill()
-    start_and_kill(config, workdir)
-
     with Training(config, workdir) as training:
         code, printed = training.end()
     assert code == 0, printed

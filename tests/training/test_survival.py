@@ -56,7 +56,14 @@ def stop():
 # ---- exceptions ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+# One cell of each form of carry; the others', too, among the slow proofs.
+CARRIES = ("lstm", "gru", "matrix_memory")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in CARRIES else pytest.param(name, marks=pytest.mark.slow) for name in CELLS],
+)
 def test_every_cell_goes_on_after_an_exception(name, text, tmp_path, monkeypatch):
     experiment = tiny(text, task__cell=CELLS[name], epochs=1, steps_per_dispatch=1)
     with monkeypatch.context() as patch:
@@ -73,19 +80,25 @@ def test_every_cell_goes_on_after_an_exception(name, text, tmp_path, monkeypatch
     ("owner", "name", "number", "after"),
     [
         (evaluation, "evaluate", 2, False),
-        (evaluation, "evaluate", 2, True),
         (training, "init_state", 1, True),
         (MetricsLog, "append", 5, True),
-        (MetricsLog, "truncate", 1, False),
         (MetricsLog, "sync", 3, True),
         (checkpoints, "save", 1, False),
-        (checkpoints, "save", 4, True),
-        (checkpoints, "prune", 4, True),
         (checkpoints, "prune", 8, False),
         (checkpoints, "_write_arrays", 3, True),
-        (Reporter, "scalars", 3, True),
-        (Reporter, "step", 6, True),
         (Reporter, "close", 1, True),
+        # Places that lie between the same two writes as one of the above.
+        *(
+            pytest.param(*place, marks=pytest.mark.slow)
+            for place in (
+                (evaluation, "evaluate", 2, True),
+                (MetricsLog, "truncate", 1, False),
+                (checkpoints, "save", 4, True),
+                (checkpoints, "prune", 4, True),
+                (Reporter, "scalars", 3, True),
+                (Reporter, "step", 6, True),
+            )
+        ),
     ],
 )
 def test_a_run_goes_on_wherever_it_was_stopped(
@@ -103,18 +116,25 @@ def test_a_run_goes_on_wherever_it_was_stopped(
 
 
 @pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
-)
-@pytest.mark.parametrize(
-    ("owner", "name", "call", "step"),
+    ("number", "error", "owner", "name", "call", "step"),
     [
-        (runner._Loop, "_loop", 1, 0),
-        (TokenWindows, "batch", 8, 7),
-        (evaluation, "evaluate", 2, 12),
-        (evaluation, "evaluate", 4, 24),
-        (checkpoints, "save", 3, 10),
+        pytest.param(*kind, *where, id=f"{kind[0].name} {title}", marks=slow)
+        for index, (title, where) in enumerate(
+            {
+                "before the first step": (runner._Loop, "_loop", 1, 0),
+                "in a step": (TokenWindows, "batch", 8, 7),
+                "evaluating": (evaluation, "evaluate", 2, 12),
+                "evaluating the last step": (evaluation, "evaluate", 4, 24),
+                "saving": (checkpoints, "save", 3, 10),
+            }.items()
+        )
+        for kind, slow in zip(
+            [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
+            # One of the signals at each place, by turns; the other one among the slow proofs.
+            [(), pytest.mark.slow] if index % 2 else [pytest.mark.slow, ()],
+            strict=True,
+        )
     ],
-    ids=["before the first step", "in a step", "evaluating", "evaluating the last step", "saving"],
 )
 def test_a_signal_saves_and_leaves(
     number, error, owner, name, call, step, text, whole, tmp_path, monkeypatch, capsys

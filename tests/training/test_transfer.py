@@ -40,15 +40,16 @@ def language_model(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def started(language_model: Path, reviews: str, **changes: Any) -> Experiment:
     given = {"task__pretrained": str(language_model), "task__bidirectional": False}
+    given |= {"steps_per_dispatch": 1}  # one program for each shape, not two
     return tiny_classifier(reviews, **given | changes)
 
 
-@pytest.fixture
-def untrained(language_model: Path, reviews: str, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def untrained(language_model: Path, reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that starts from the language model and does not learn."""
-    experiment = started(language_model, reviews, optimizer__learning_rate=0.0)
-    lstm_jax.train(experiment, tmp_path / "run")
-    return tmp_path / "run"
+    workdir = tmp_path_factory.mktemp("runs") / "untrained"
+    lstm_jax.train(started(language_model, reviews, optimizer__learning_rate=0.0), workdir)
+    return workdir
 
 
 def test_embedding_and_layers_are_taken(untrained: Path, language_model: Path) -> None:
