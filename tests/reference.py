@@ -17,6 +17,11 @@ TIME, BATCH, INPUT = 6, 5, 2
 scan = jax.jit(recurrence.scan, static_argnums=0, static_argnames="reverse")
 
 
+def array(values: Any, dtype: Any = None) -> jax.Array:
+    """An array of JAX; `jnp.asarray` would compile a program for each shape."""
+    return jax.device_put(np.asarray(values, dtype))
+
+
 def drawn(build: Any, seed: int = 0) -> Any:
     """The Flax model that `build` makes of `nnx.Rngs`, with normal parameters drawn by NumPy.
 
@@ -26,7 +31,7 @@ def drawn(build: Any, seed: int = 0) -> Any:
     random = np.random.default_rng(seed)
 
     def draw(leaf: Any) -> jax.Array:
-        return jnp.asarray(random.normal(scale=0.7, size=leaf.shape), leaf.dtype)
+        return array(random.normal(scale=0.7, size=leaf.shape), leaf.dtype)
 
     return merge(graph, jax.tree.map(draw, shapes))
 
@@ -38,7 +43,7 @@ def params_of(cell: Cell, input_size: int, seed: int = 0) -> dict[str, jax.Array
 
     def draw(leaf: Any) -> jax.Array:
         scale = leaf.shape[0] ** -0.5 if len(leaf.shape) > 1 else 0.3
-        return jnp.asarray(random.normal(scale=scale, size=leaf.shape), leaf.dtype)
+        return array(random.normal(scale=scale, size=leaf.shape), leaf.dtype)
 
     return jax.tree.map(draw, shapes)
 
@@ -69,8 +74,8 @@ def problem(cell: Cell, dtype: Any = np.float32, seed: int = 0) -> Problem:
     """Random values everywhere, in parameters that start at zero too; NaN stands in the padding."""
     random = np.random.default_rng(seed)
 
-    def noisy(array: jax.Array) -> jax.Array:
-        return jnp.asarray(np.asarray(array) + 0.5 * random.normal(size=array.shape), dtype)
+    def noisy(leaf: jax.Array) -> jax.Array:
+        return array(np.asarray(leaf) + 0.5 * random.normal(size=leaf.shape), dtype)
 
     lengths = np.array([TIME, TIME, 4, 1, 0], np.int32)
     resets = np.zeros((TIME, BATCH), bool)
@@ -83,10 +88,10 @@ def problem(cell: Cell, dtype: Any = np.float32, seed: int = 0) -> Problem:
     inputs[np.arange(TIME)[:, None] >= lengths] = np.nan
     return Problem(
         params=jax.tree.map(noisy, params_of(cell, INPUT, seed)),
-        inputs=jnp.asarray(inputs, dtype),
+        inputs=array(inputs, dtype),
         carry=jax.tree.map(noisy, cell.initial_carry(BATCH)),
-        lengths=jnp.asarray(lengths),
-        resets=jnp.asarray(resets),
+        lengths=array(lengths),
+        resets=array(resets),
     )
 
 

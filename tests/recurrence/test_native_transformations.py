@@ -1,7 +1,7 @@
-"""The kernel under `jax.vmap`, `jax.lax.scan`, `jax.shard_map` and second derivatives."""
+"""The kernel under `jax.vmap`, `jax.lax.scan` and second derivatives."""
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from lstm_jax import recurrence
@@ -10,14 +10,13 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.recurrence import backend
 from tests.needs import needs_kernel
 from tests.recurrence.test_native import KINDS, outcome, problem
-from tests.reference import assert_close
-from tests.sharding import refusal_under_shard_map
+from tests.reference import assert_close, params_of
 
 pytestmark = needs_kernel
 
 
 def stacked(*trees):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_vmap_in_vmap():
         return outcome("native", cell, (params, inputs, *members[0][2:]))
 
     settings, batches = (stacked(*column) for column in list(zip(*members, strict=True))[:2])
-    batches = jax.tree.map(lambda leaf: leaf[:3], batches)
+    batches = batches[:3]
     each = jax.vmap(jax.vmap(run, in_axes=(None, 0)), in_axes=(0, None))
     apart = [stacked(*(run(m[0], other[1]) for other in members[:3])) for m in members]
     assert_close(each(settings, batches), stacked(*apart), 1e-5)
@@ -55,8 +54,8 @@ def test_vmap_in_vmap():
 
 def test_members_share_weights_without_a_copy():
     cell = LSTM(hidden=64)
-    params = cell.init(jax.random.key(0), 64)
-    inputs = jnp.ones((64, 2, 1, 64))  # of 64 members
+    params = params_of(cell, 64)
+    inputs = np.ones((64, 2, 1, 64), np.float32)  # of 64 members
 
     def outputs(inputs):
         with backend.use("native"):
@@ -94,11 +93,6 @@ def test_inside_a_scan_and_not_compiled_twice():
     assert len(traces) == 2
 
 
-def test_under_shard_map():
-    told = refusal_under_shard_map("native")
-    assert "under jax.shard_map the kernel needs check_vma=False" in told
-
-
 def test_second_derivatives_are_refused_in_one_line():
     cell = LSTM(hidden=2)
     params, inputs, *_ = problem(cell, 3, 2)
@@ -107,6 +101,6 @@ def test_second_derivatives_are_refused_in_one_line():
         return jax.grad(lambda x: (recurrence.scan(cell, params, x)[0] ** 2).sum())(inputs).sum()
 
     with pytest.raises(ConfigError, match="no second derivatives: compute them under"):
-        jax.grad(slope)(inputs)
+        jax.jit(jax.grad(slope))(inputs)
     with backend.use("scan"):
-        assert jnp.isfinite(jax.grad(slope)(inputs)).all()
+        assert np.isfinite(jax.jit(jax.grad(slope))(inputs)).all()
