@@ -8,7 +8,7 @@ import pytest
 
 
 def combinations(
-    axes: Mapping[str, Mapping[str, Any]], quick: Callable[..., bool]
+    axes: Mapping[str, Mapping[str, Any]], quick: Callable[..., bool], **options: Any
 ) -> pytest.MarkDecorator:
     """Parametrizes a test by every combination of the values of its axes.
 
@@ -19,6 +19,7 @@ def combinations(
     Args:
         axes: by the names of arguments, their values by name.
         quick: whether `make test` tries a combination; it is given the names of the values.
+        options: of `pytest.mark.parametrize`.
     """
     cases, tried = [], set()
     for names in itertools.product(*axes.values()):
@@ -29,4 +30,4 @@ def combinations(
         cases.append(pytest.param(*values, id="-".join(names), marks=marks))
     left = {(axis, name) for axis, values in axes.items() for name in values} - tried
     assert not left, f"make test tries none of {left}"
-    return pytest.mark.parametrize(list(axes), cases)
+    return pytest.mark.parametrize(list(axes), cases, **options)

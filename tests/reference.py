@@ -107,6 +107,8 @@ def separate_sequences(cell: Cell, given: Problem, reverse: bool) -> tuple[np.nd
     Only the sequence that is read first is given a carry, and that not if it begins with a reset.
     """
     dtype = given.inputs.dtype
+    given = jax.tree.map(np.asarray, given)
+    initial = jax.tree.map(np.asarray, cell.initial_carry(1, dtype))
     outputs = np.zeros((TIME, BATCH, cell.hidden), dtype)
     carries = []
     for b, length in enumerate(np.asarray(given.lengths)):
@@ -120,7 +122,7 @@ def separate_sequences(cell: Cell, given: Problem, reverse: bool) -> tuple[np.nd
             fresh = False
         for sequence in sequences:
             if fresh:
-                carry = cell.initial_carry(1, dtype)
+                carry = initial
             for t in sequence:
                 carry, output = _step(cell, given.params, carry, given.inputs[t, b : b + 1])
                 outputs[t, b] = output[0]

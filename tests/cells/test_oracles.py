@@ -9,7 +9,7 @@ from jax.experimental.rnn import lstm_ref
 
 from lstm_jax import recurrence
 from lstm_jax.cells import GRU, LSTM, LSTMCarry, SimpleRNN
-from tests.reference import BATCH, INPUT, assert_close, problem, scan
+from tests.reference import BATCH, INPUT, assert_close, params_of, problem, scan
 
 HIDDEN = 3
 TOLERANCE = 1e-6
@@ -21,8 +21,8 @@ def sigmoid(x):
 
 def sequences(cell, seed=0):
     """Random parameters, inputs and carry, in float32, without padding."""
-    given = problem(cell, seed=seed)
-    return dict(given.params), jnp.nan_to_num(given.inputs), given.carry
+    given = jax.tree.map(np.asarray, problem(cell, seed=seed))
+    return dict(given.params), np.nan_to_num(given.inputs), given.carry
 
 
 def loop(step, carry, inputs):
@@ -31,7 +31,7 @@ def loop(step, carry, inputs):
     for inputs_t in inputs:
         carry, output = step(carry, inputs_t)
         outputs.append(output)
-    return jnp.stack(outputs), carry
+    return np.stack(outputs), carry
 
 
 def lstm_ref_weights(layers):
@@ -40,14 +40,17 @@ def lstm_ref_weights(layers):
         {n: params["input_kernel"].T for n, params in enumerate(layers)},
         {n: params["recurrent_kernel"].T for n, params in enumerate(layers)},
         {n: params["bias"] for n, params in enumerate(layers)},
-        {n: jnp.zeros_like(params["bias"]) for n, params in enumerate(layers)},
+        {n: np.zeros_like(params["bias"]) for n, params in enumerate(layers)},
     )
+
+
+bidirectional = jax.jit(recurrence.bidirectional, static_argnums=0)
 
 
 def test_lstm_equals_lstm_ref_on_ragged_sequences():
     cell = LSTM(hidden=HIDDEN)
     params, inputs, carry = sequences(cell)
-    lengths = jnp.array([6, 5, 4, 1, 3], jnp.int32)
+    lengths = np.array([6, 5, 4, 1, 3], np.int32)
 
     first = jax.tree.map(lambda leaf: leaf[None], carry)
     static = (INPUT, HIDDEN, 1, 0.0, False)
@@ -64,11 +67,12 @@ def test_two_bidirectional_lstms_equal_lstm_ref():
     cell = LSTM(hidden=HIDDEN)
     _, inputs, _ = sequences(cell)
     random = np.random.default_rng(0)
-    keys = jax.random.split(jax.random.key(1), 4)
     sizes = (INPUT, INPUT, 2 * HIDDEN, 2 * HIDDEN)
-    layers = [cell.init(key, size) for key, size in zip(keys, sizes, strict=True)]
-    carries = jnp.asarray(random.normal(size=(2, 4, BATCH, HIDDEN)), jnp.float32)
-    lengths = jnp.array([2, 6, 4, 1, 3], jnp.int32)
+    layers = [
+        jax.tree.map(np.asarray, params_of(cell, size, seed)) for seed, size in enumerate(sizes)
+    ]
+    carries = random.normal(size=(2, 4, BATCH, HIDDEN)).astype(np.float32)
+    lengths = np.array([2, 6, 4, 1, 3], np.int32)
     expected, *finals = lstm_ref(
         inputs.transpose(1, 0, 2),
         *carries,
@@ -83,7 +87,7 @@ def test_two_bidirectional_lstms_equal_lstm_ref():
 
     outputs, actual_finals = inputs, []
     for first in (0, 2):
-        outputs, pair = recurrence.bidirectional(
+        outputs, pair = bidirectional(
             (cell, cell),
             (layers[first], layers[first + 1]),
             outputs,
@@ -91,7 +95,7 @@ def test_two_bidirectional_lstms_equal_lstm_ref():
             lengths=lengths,
         )
         actual_finals += pair
-    actual_finals = [jnp.stack(leaves) for leaves in zip(*actual_finals, strict=True)]
+    actual_finals = [np.stack(leaves) for leaves in zip(*actual_finals, strict=True)]
     assert_close(outputs, expected.transpose(1, 0, 2), TOLERANCE)
     assert_close(actual_finals, finals, TOLERANCE)
 
@@ -112,7 +116,7 @@ def test_lstm_equals_flax_optimized_lstm_cell(forget_bias):
 def test_gru_equals_flax_gru_cell():
     cell = GRU(hidden=HIDDEN)
     params, inputs, carry = sequences(cell)
-    params["recurrent_bias"] = jnp.zeros(HIDDEN)  # Flax's has none
+    params["recurrent_bias"] = np.zeros(HIDDEN, np.float32)  # Flax's has none
     oracle = nnx.GRUCell(INPUT, HIDDEN, rngs=nnx.Rngs(0))
     oracle.dense_i.kernel = nnx.Param(params["input_kernel"])
     oracle.dense_i.bias = nnx.Param(params["bias"])
