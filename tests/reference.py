@@ -48,15 +48,17 @@ def params_of(cell: Cell, input_size: int, seed: int = 0) -> dict[str, jax.Array
     return jax.tree.map(draw, shapes)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _call(graph: Any, fixed: Any, params: Any, arguments: Any, arrays: Any) -> Any:
+    return merge(graph, params)(*arguments, **dict(fixed), **arrays)
+
+
 def call(model: Any, *arguments: Any, **options: Any) -> Any:
-    """Calls a Flax model, compiled."""
+    """Calls a Flax model, compiled once for all models and arguments of the same form."""
+    fixed = tuple((name, value) for name, value in options.items() if isinstance(value, bool))
+    arrays = {name: value for name, value in options.items() if not isinstance(value, bool)}
     graph, params = split(model)
-
-    @jax.jit
-    def run(params: Any, *arguments: Any) -> Any:
-        return merge(graph, params)(*arguments, **options)
-
-    return run(params, *arguments)
+    return _call(graph, fixed, params, arguments, arrays)
 
 
 class Problem(NamedTuple):

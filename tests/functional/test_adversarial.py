@@ -10,18 +10,19 @@ import pytest
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.adversarial import Adversarial, Perturbation, Texts, VirtualAdversarial
 from lstm_jax.functional.losses import cross_entropy
+from tests.reference import array
 
 TIME, BATCH, FEATURES = 5, 3, 2
-LENGTHS = jnp.array([5, 1, 3])
+LENGTHS = array([5, 1, 3], np.int32)
 VALID = (np.arange(TIME)[:, None] < np.asarray(LENGTHS))[..., None]
-LABELS = jnp.array([0, 2, 1])
-SCALE = jnp.float32(0.5)
+LABELS = array([0, 2, 1], np.int32)
+SCALE = array(0.5, np.float32)
 KEY = jax.random.key(0)
 BOTH = pytest.mark.parametrize("kind", [Adversarial, VirtualAdversarial])
 
 
 def random(seed: int, *shape: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), np.float32)
+    return array(np.random.default_rng(seed).normal(size=shape), np.float32)
 
 
 VECTORS = random(0, TIME, BATCH, FEATURES)
@@ -58,14 +59,19 @@ def cost(
 
 def shift(perturbation: Perturbation, logits: Any = logits_of, **changes: Any) -> np.ndarray:
     """What is added to the vectors."""
-    seen = []
 
-    def watched(shifted: jax.Array) -> jax.Array:
-        seen.append(np.asarray(shifted - changes.get("vectors", VECTORS)))
-        return logits(shifted)
+    @jax.jit
+    def first() -> jax.Array:
+        seen = []
 
-    cost(perturbation, watched, logits, **changes)
-    return seen[0]
+        def watched(shifted: jax.Array) -> jax.Array:
+            seen.append(shifted - changes.get("vectors", VECTORS))
+            return logits(shifted)
+
+        cost(perturbation, watched, logits, **changes)
+        return seen[0]
+
+    return np.asarray(first())
 
 
 # ---- the shift ----------------------------------------------------------------------------------
@@ -87,14 +93,18 @@ def test_no_gradient_is_no_shift_and_not_nan(kind):
     found = shift(kind(epsilon=0.8), constant)
     assert np.all(found[:, 1] == 0)
     np.testing.assert_allclose(np.sqrt((found[:, 0] ** 2).sum()), 0.4, rtol=1e-5)
-    costs, pull_back = jax.vjp(lambda v: cost(kind(), constant, vectors=v), VECTORS)
-    assert np.all(np.isfinite(costs))
-    assert np.all(np.isfinite(pull_back(jnp.ones(BATCH))[0]))
+
+    @jax.jit
+    def both_passes(vectors: jax.Array) -> Any:
+        costs, pull_back = jax.vjp(lambda v: cost(kind(), constant, vectors=v), vectors)
+        return costs, pull_back(jnp.ones(BATCH))[0]
+
+    assert all(np.all(np.isfinite(np.asarray(found))) for found in both_passes(VECTORS))
 
 
 def test_the_gradient_of_a_confident_prediction_is_not_too_small():
     # The squares of its elements are no numbers of float32.
-    labels = jnp.array([1, 1, 1])
+    labels = array([1, 1, 1], np.int32)
 
     def confident(vectors: jax.Array) -> jax.Array:
         logit = binary(1e-3 * vectors)[:, 1]
@@ -108,8 +118,8 @@ def test_the_gradient_of_a_confident_prediction_is_not_too_small():
 def test_the_shift_is_a_constant_of_the_gradient(kind):
     perturbation = kind(epsilon=0.8)
     fixed = shift(perturbation)
-    weights = jnp.array([1.0, -2.0, 0.5])
-    wanted_logits = jax.nn.log_softmax(logits_of(VECTORS))
+    weights = array([1.0, -2.0, 0.5], np.float32)
+    wanted_logits = jax.jit(lambda: jax.nn.log_softmax(logits_of(VECTORS)))()
 
     def whole(vectors: jax.Array, kernel: jax.Array) -> jax.Array:
         def logits(shifted: jax.Array) -> jax.Array:
@@ -126,7 +136,9 @@ def test_the_shift_is_a_constant_of_the_gradient(kind):
         difference = wanted_logits - jax.nn.log_softmax(shifted)
         return weights @ (jnp.exp(wanted_logits) * difference).sum(axis=-1)
 
-    found, expected = (jax.grad(f, argnums=(0, 1))(VECTORS, KERNEL) for f in (whole, plain))
+    found, expected = (
+        jax.jit(jax.grad(f, argnums=(0, 1)))(VECTORS, KERNEL) for f in (whole, plain)
+    )
     for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 0.1
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -137,25 +149,29 @@ def test_the_shift_is_a_constant_of_the_gradient(kind):
 
 def test_no_other_shift_of_that_length_costs_more():
     epsilon = 0.01
-    clean, worst = nats_of(logits_of(VECTORS)), cost(Adversarial(epsilon=epsilon))
-    gradient = jax.grad(lambda v: nats_of(logits_of(v)).sum())(VECTORS)
+    nats = jax.jit(lambda vectors: nats_of(logits_of(vectors)))
+    clean = np.asarray(nats(VECTORS))
+    worst = np.asarray(jax.jit(lambda: cost(Adversarial(epsilon=epsilon)))())
+    gradient = jax.jit(jax.grad(lambda v: nats(v).sum()))(VECTORS)
     slope = np.sqrt((np.asarray(gradient) ** 2).sum(axis=(0, 2)))
     np.testing.assert_allclose(worst - clean, epsilon * 0.5 * slope, rtol=0.03)
     for seed in range(20):
         other = np.asarray(random(seed, *VECTORS.shape)) * VALID
         other *= epsilon * 0.5 / np.sqrt((other**2).sum(axis=(0, 2), keepdims=True))
-        assert np.all(nats_of(logits_of(VECTORS + other)) < worst)
+        assert np.all(np.asarray(nats(np.asarray(VECTORS) + other)) < worst)
 
 
 def test_the_closed_form_of_a_linear_model():
-    labels = jnp.array([0, 1, 1])
-    found = cost(
-        Adversarial(epsilon=3.0), binary, nats=lambda logits: cross_entropy(logits, labels)
-    )
+    labels = array([0, 1, 1], np.int32)
+
+    def nats(logits: jax.Array) -> jax.Array:
+        return cross_entropy(logits, labels)
+
+    found = jax.jit(lambda: cost(Adversarial(epsilon=3.0), binary, nats=nats))()
     kernel = np.where(VALID, np.asarray(KERNEL)[:, None, :, 0], 0)
     length = 3 * 0.5 * np.sqrt((kernel**2).sum(axis=(0, 2)))
     signs = np.array([1, -1, -1])  # towards the other class
-    logits = np.asarray(binary(VECTORS))[:, 1] + signs * length
+    logits = np.asarray(jax.jit(binary)(VECTORS))[:, 1] + signs * length
     np.testing.assert_allclose(found, np.log1p(np.exp(signs * logits)), rtol=1e-5)
 
 
@@ -163,10 +179,10 @@ def test_the_closed_form_of_a_linear_model():
 
 
 def test_the_closed_form_of_the_divergence_of_a_linear_model():
-    found = cost(VirtualAdversarial(epsilon=3.0), binary)
+    found = jax.jit(lambda: cost(VirtualAdversarial(epsilon=3.0), binary))()
     kernel = np.where(VALID, np.asarray(KERNEL)[:, None, :, 0], 0)
     length = 3 * 0.5 * np.sqrt((kernel**2).sum(axis=(0, 2)))
-    logits = np.asarray(binary(VECTORS))[:, 1]
+    logits = np.asarray(jax.jit(binary)(VECTORS))[:, 1]
     p = 1 / (1 + np.exp(-logits))
     both = []
     for sign in (1, -1):  # which of them depends on the random direction
@@ -180,9 +196,14 @@ def test_the_divergence_needs_no_labels_and_vanishes_with_the_shift():
     def labels(logits: jax.Array) -> jax.Array:
         raise AssertionError("the labels were asked for")
 
-    costs = [cost(VirtualAdversarial(epsilon=e), nats=labels) for e in (3.0, 0.3, 0.03, 1e-4)]
-    assert np.all(np.asarray(costs) >= -1e-7)
-    assert np.all(np.asarray(costs[0]) > 0.1)
+    @jax.jit
+    def all_costs() -> list[jax.Array]:
+        lengths = (3.0, 0.3, 0.03, 1e-4)
+        return [cost(VirtualAdversarial(epsilon=epsilon), nats=labels) for epsilon in lengths]
+
+    costs = np.asarray(all_costs())
+    assert np.all(costs >= -1e-7)
+    assert np.all(costs[0] > 0.1)
     # It falls with the square of the length.
     np.testing.assert_allclose(costs[1] / costs[2], 100, rtol=0.2)
     np.testing.assert_allclose(costs[3], 0, atol=1e-6)

@@ -12,6 +12,7 @@ from lstm_jax.functional.dropouts import (
     weight_drop,
     word_dropout,
 )
+from tests.reference import array
 
 KEY = jax.random.key(0)
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16], ids=["32", "16"])
@@ -59,7 +60,7 @@ GRADIENTS = {
 )
 def test_the_share_of_zeros_the_scale_and_the_mean(name, rate, dtype):
     size = 200_000
-    dropped = COMPILED[NOISES[name]](KEY, jnp.full(size, 3.0, dtype), rate)
+    dropped = COMPILED[NOISES[name]](KEY, np.full(size, 3.0, dtype), rate)
     assert dropped.dtype == dtype
     dropped = np.asarray(dropped, np.float64)
     deviation = np.sqrt(rate * (1 - rate) / size)
@@ -88,7 +89,7 @@ def test_every_element_is_kept_as_often_as_any_other(noise):
 @every_noise
 @both_dtypes
 def test_without_a_key_or_a_rate_nothing_changes(noise, dtype):
-    inputs = jnp.asarray(np.random.default_rng(0).normal(size=(3, 5)), dtype)
+    inputs = array(np.random.default_rng(0).normal(size=(3, 5)), dtype)
     for found in (noise(None, inputs, 0.5), noise(KEY, inputs, 0.0)):
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, inputs)
@@ -96,27 +97,28 @@ def test_without_a_key_or_a_rate_nothing_changes(noise, dtype):
 
 @every_noise
 def test_a_rate_of_one_leaves_nothing(noise):
-    np.testing.assert_array_equal(noise(KEY, jnp.full((3, 5), jnp.nan), 1.0), np.zeros((3, 5)))
+    inputs = np.full((3, 5), np.nan, np.float32)
+    np.testing.assert_array_equal(COMPILED[noise](KEY, inputs, 1.0), np.zeros((3, 5)))
 
 
 @every_noise
 def test_the_key_decides(noise):
     inputs = np.ones((7, 9), np.float32)
-    first = COMPILED[noise](KEY, inputs, 0.5)
+    first = np.asarray(COMPILED[noise](KEY, inputs, 0.5))
     np.testing.assert_array_equal(first, COMPILED[noise](KEY, inputs, 0.5))
-    assert np.any(first != COMPILED[noise](jax.random.key(1), inputs, 0.5))
+    assert np.any(first != np.asarray(COMPILED[noise](jax.random.key(1), inputs, 0.5)))
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 5, 7), (0, 5)], ids=str)
 def test_any_shape(shape):
-    dropped = np.asarray(COMPILED[dropout](KEY, jnp.ones(shape), 0.5))
+    dropped = np.asarray(COMPILED[dropout](KEY, np.ones(shape, np.float32), 0.5))
     assert dropped.shape == shape
     assert set(dropped.flat) <= {0.0, 2.0}
 
 
 def test_old_runs_are_resumed_with_the_noise_they_would_have_had():
     # Outside of jit, which must not matter.
-    kept = np.flatnonzero(dropout(KEY, jnp.ones(16), 0.5))
+    kept = np.flatnonzero(np.asarray(dropout(KEY, array(np.ones(16), np.float32), 0.5)))
     np.testing.assert_array_equal(kept, [0, 2, 4, 5, 7, 8, 10, 11, 13])
 
 
@@ -145,8 +147,9 @@ def test_a_dropped_element_has_no_influence_whatever_it_is(noise):
 
 
 def test_variational_dropout_has_one_mask_for_all_steps():
-    inputs = jnp.asarray(1 + np.random.default_rng(0).uniform(size=(6, 4, 50)))
-    mask = np.asarray(variational_dropout(KEY, inputs, 0.3)) / np.asarray(inputs)
+    inputs = (1 + np.random.default_rng(0).uniform(size=(6, 4, 50))).astype(np.float32)
+    dropped = jax.jit(variational_dropout, static_argnums=2)(KEY, inputs, 0.3)
+    mask = np.asarray(dropped) / inputs
     np.testing.assert_allclose(mask, np.broadcast_to(mask[0], mask.shape), rtol=1e-6)
     rows = mask[0] != 0
     assert 0.5 < rows.mean() < 0.9
@@ -160,20 +163,28 @@ def test_embedding_dropout_is_dropout_on_the_rows_of_the_table():
     tokens = random.integers(40, size=(7, 5)).astype(np.int32)
 
     @jax.jit
-    def looked_up(table):
-        return embedding_dropout(KEY, jnp.asarray(tokens), table[tokens], 40, 0.5)
+    def looked_up(table, tokens):
+        def total(table):
+            found = embedding_dropout(KEY, tokens, table[tokens], 40, 0.5)
+            return found.sum(), found
 
-    rows = np.asarray(embedding_dropout(KEY, jnp.arange(40), jnp.ones((40, 1)), 40, 0.5))
+        gradient, found = jax.grad(total, has_aux=True)(table)
+        return found, gradient
+
+    dropped = jax.jit(embedding_dropout, static_argnums=(3, 4))
+    numbers, ones = np.arange(40, dtype=np.int32), np.ones((40, 1), np.float32)
+    rows = np.asarray(dropped(KEY, numbers, ones, 40, 0.5))
     assert set(rows.flat) == {0.0, 2.0}
-    np.testing.assert_array_equal(looked_up(table), (table * rows)[tokens])
-    gradient = jax.jit(jax.grad(lambda table: looked_up(table).sum()))(table)
+    found, gradient = looked_up(table, tokens)
+    np.testing.assert_array_equal(found, (table * rows)[tokens])
     counts = np.bincount(tokens.flat, minlength=40)[:, None]
     np.testing.assert_array_equal(gradient, np.broadcast_to(counts * rows, (40, 3)))
 
 
 def test_weight_drop_is_dropout_on_the_kernel():
-    kernel = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 12)), np.float32)
-    np.testing.assert_array_equal(weight_drop(KEY, kernel, 0.4), dropout(KEY, kernel, 0.4))
+    kernel = np.random.default_rng(0).uniform(size=(3, 12)).astype(np.float32)
+    dropped = jax.jit(weight_drop, static_argnums=2)(KEY, kernel, 0.4)
+    np.testing.assert_array_equal(dropped, COMPILED[dropout](KEY, kernel, 0.4))
 
 
 # ---- words --------------------------------------------------------------------------------------
@@ -184,7 +195,7 @@ compiled_words = jax.jit(word_dropout, static_argnums=(2, 3))
 @pytest.mark.parametrize("rate", [0.01, 0.65])
 def test_words_become_unknown_at_the_rate_but_never_the_first(rate):
     shape = (2001, 100)
-    tokens = jnp.asarray(np.random.default_rng(0).integers(2, 50, size=shape), jnp.int32)
+    tokens = np.random.default_rng(0).integers(2, 50, size=shape).astype(np.int32)
     found = np.asarray(compiled_words(KEY, tokens, rate, 1))
     assert found.dtype == np.int32
     replaced = found != np.asarray(tokens)
@@ -195,7 +206,7 @@ def test_words_become_unknown_at_the_rate_but_never_the_first(rate):
 
 
 def test_every_occurrence_of_a_word_is_drawn_by_itself():
-    tokens = jnp.full((6, 8), 3, jnp.int32)
+    tokens = array(np.full((6, 8), 3), np.int32)
     keys = jax.random.split(KEY, 1000)
     known = jax.jit(jax.vmap(lambda key: word_dropout(key, tokens, 0.5, 0) != 0))(keys)
     flat = np.asarray(known)[:, 1:].reshape(1000, -1).astype(np.float64)
@@ -204,18 +215,18 @@ def test_every_occurrence_of_a_word_is_drawn_by_itself():
 
 
 def test_words_without_a_key_or_a_rate_at_a_rate_of_one_and_of_an_empty_text():
-    tokens = jnp.asarray([[5, 6], [7, 8], [9, 5]], jnp.int32)
+    tokens = array([[5, 6], [7, 8], [9, 5]], np.int32)
     np.testing.assert_array_equal(word_dropout(None, tokens, 0.5, 0), tokens)
     np.testing.assert_array_equal(word_dropout(KEY, tokens, 0.0, 0), tokens)
     np.testing.assert_array_equal(compiled_words(KEY, tokens, 1.0, 2), [[5, 6], [2, 2], [2, 2]])
-    assert compiled_words(KEY, tokens[:0], 0.5, 0).shape == (0, 2)
+    assert compiled_words(KEY, np.asarray(tokens)[:0], 0.5, 0).shape == (0, 2)
 
 
 def test_the_key_decides_which_words_become_unknown():
-    tokens = jnp.full((30, 2), 3, jnp.int32)
-    first = compiled_words(KEY, tokens, 0.5, 0)
-    np.testing.assert_array_equal(first, word_dropout(KEY, tokens, 0.5, 0))
-    assert np.any(first != compiled_words(jax.random.key(1), tokens, 0.5, 0))
+    tokens = array(np.full((30, 2), 3), np.int32)
+    first = np.asarray(compiled_words(KEY, tokens, 0.5, 0))
+    np.testing.assert_array_equal(first, word_dropout(KEY, tokens, 0.5, 0))  # compiled or not
+    assert np.any(first != np.asarray(compiled_words(jax.random.key(1), tokens, 0.5, 0)))
 
 
 # ---- penalties ----------------------------------------------------------------------------------
@@ -237,7 +248,7 @@ def padded(dtype, mask_dtype=np.float32):
     mask = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1], [1, 0, 1], [1, 0, 0]], bool)
     outputs = np.random.default_rng(0).normal(size=(5, 3, 4))
     outputs = np.where(mask[..., None], outputs, np.inf)
-    return jnp.asarray(outputs, dtype), jnp.asarray(mask, mask_dtype)
+    return array(outputs, dtype), array(mask, mask_dtype)
 
 
 def sequences(outputs):
@@ -255,7 +266,8 @@ def test_the_activation_penalty_is_the_mean_square_of_valid_outputs(dtype, mask_
     assert gradient.dtype == dtype
     valid = np.asarray(mask, bool)[..., None]
     expected = np.where(valid, 2 * 3 * np.asarray(outputs, np.float64) / (9 * 4), 0)
-    np.testing.assert_allclose(gradient.astype(np.float32), expected, rtol=1e-2, atol=1e-6)
+    gradient = np.asarray(gradient).astype(np.float32)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-2, atol=1e-6)
 
 
 @masks
@@ -266,15 +278,15 @@ def test_the_temporal_penalty_is_the_mean_square_of_valid_changes(dtype, mask_dt
     steps = np.concatenate([np.diff(one, axis=0) for one in sequences(outputs)])
     assert float(found) == pytest.approx(2 * np.mean(steps**2), rel=1e-5)
     assert gradient.dtype == dtype
-    assert np.isfinite(gradient.astype(np.float32)).all()
+    assert np.isfinite(np.asarray(gradient).astype(np.float32)).all()
     # An output that never changes costs nothing.
-    assert float(tar(jnp.ones((5, 3, 4), dtype), mask, 2.0)[0]) == 0.0
+    assert float(tar(np.ones((5, 3, 4), dtype), mask, 2.0)[0]) == 0.0
 
 
 @pytest.mark.parametrize("penalty", [ar, tar], ids=["activation", "temporal"])
 def test_a_penalty_is_zero_where_nothing_counts_and_in_proportion_to_its_weight(penalty):
-    outputs, mask = padded(np.float32)
-    value, gradient = penalty(outputs, jnp.zeros_like(mask), 2.0)
+    outputs, mask = map(np.asarray, padded(np.float32))
+    value, gradient = penalty(outputs, np.zeros_like(mask), 2.0)
     assert float(value) == 0.0
     np.testing.assert_array_equal(gradient, np.zeros_like(outputs))
     assert float(penalty(outputs[:0], mask[:0], 2.0)[0]) == 0.0
@@ -284,13 +296,15 @@ def test_a_penalty_is_zero_where_nothing_counts_and_in_proportion_to_its_weight(
 
 
 def test_a_single_step_does_not_change_over_time():
-    assert float(temporal_penalty(jnp.ones((1, 3, 4)), jnp.ones((1, 3)), 2.0)) == 0.0
+    outputs, mask = np.ones((1, 3, 4), np.float32), np.ones((1, 3), np.float32)
+    assert float(tar(outputs, mask, 2.0)[0]) == 0.0
 
 
 def test_wrong_axes_are_noticed():
     outputs, mask = padded(np.float32)
     for penalty in (activation_penalty, temporal_penalty):
         with pytest.raises(TypeError, match="mask"):
-            penalty(outputs, mask.T, 1.0)
+            penalty(outputs, array(np.asarray(mask).T), 1.0)
+    tokens, turned = array(np.zeros((5, 3)), np.int32), array(np.asarray(outputs).swapaxes(0, 1))
     with pytest.raises(TypeError, match="vectors"):
-        embedding_dropout(KEY, jnp.zeros((5, 3), jnp.int32), outputs.swapaxes(0, 1), 9, 0.5)
+        embedding_dropout(KEY, tokens, turned, 9, 0.5)

@@ -79,18 +79,20 @@ def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
 
     fresh = merge(graph, params).initial_carry(2)
     random = np.random.default_rng(0)
-    inputs = random.normal(size=(23, 2, 5)).astype(np.float32)
-    resets = random.random((23, 2)) < 0.2
+    inputs = random.normal(size=(22, 2, 5)).astype(np.float32)
+    resets = random.random((22, 2)) < 0.2
     whole, _ = stack(inputs, fresh, resets)
-    for cut in (1, 3, 10):
+    # A step is left over by the others: few lengths are compiled.
+    for cut in (1, 3, 7):
         carry, parts = fresh, []
-        for begin in range(0, 23, cut):
+        for begin in range(0, 22, cut):
             part = slice(begin, begin + cut)
             outputs, carry = stack(inputs[part], carry, resets[part])
             parts.append(outputs)
         np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
     first = np.flatnonzero(resets[:, 0])[1]
     again, _ = stack(inputs[first:], fresh, resets[first:])
+    again, whole = np.asarray(again), np.asarray(whole)
     np.testing.assert_allclose(again[:, 0], whole[first:, 0], atol=1e-5)
 
 
