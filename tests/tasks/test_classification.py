@@ -81,7 +81,7 @@ def loss_of(task: Classification, key: Any = None) -> float:
 def test_the_loss_by_hand(weights, smoothing):
     task = dataclasses.replace(TASK, class_weights=weights, label_smoothing=smoothing)
     given = batch()
-    (loss, (metrics, logits)), gradient = results(task, given)
+    (loss, (metrics, logits)), gradient = jax.tree.map(np.asarray, results(task, given))
     minus_log = np.log(np.exp(logits).sum(axis=1, keepdims=True)) - logits
     total, share, nats, right = 0.0, 0.0, 0.0, 0
     for row in set(range(BATCH)) - {MASKED}:
@@ -144,11 +144,12 @@ def test_a_language_model_may_be_trained_beside():
     given = batch()
     graph, params = first(LM)
     (loss, (metrics, logits)), gradient = results(LM, given)
-    labels = -np.asarray(jax.nn.log_softmax(logits))[np.arange(BATCH), given.targets]
+    log_softmax = jax.jit(jax.nn.log_softmax)
+    labels = -np.asarray(log_softmax(logits))[np.arange(BATCH), given.targets]
     model, softmax = merge(graph, params), params["softmax"]
     read = jax.jit(lambda tokens, lengths: model.read(model.embed(tokens), lengths))
-    outputs = read(given.inputs, given.lengths)
-    costs = -np.asarray(jax.nn.log_softmax(outputs @ softmax["kernel"] + softmax["bias"]))
+    outputs, softmax = jax.tree.map(np.asarray, (read(given.inputs, given.lengths), softmax))
+    costs = -np.asarray(log_softmax(outputs @ softmax["kernel"] + softmax["bias"]))
     rows = [row for row in range(BATCH) if row != MASKED]
     tokens = [
         costs[step - 1, row, given.inputs[step, row]]
