@@ -97,8 +97,10 @@ def test_it_is_the_same_however_a_stream_is_cut_and_ends_at_resets():
 
 
 def test_a_language_model_of_it_trains_resumes_streams_and_writes(text, tmp_path, monkeypatch):
+    # Of one step each, dispatches are one program.
+    plain = tiny(text, steps_per_dispatch=1)
     experiment = dataclasses.replace(
-        tiny(text), task=dataclasses.replace(tiny(text).task, cell=(Attending(),))
+        plain, task=dataclasses.replace(plain.task, cell=(Attending(),))
     )
     run = lstm_jax.train(experiment, tmp_path / "whole")
     half = lstm_jax.override(experiment, {"epochs": 1})

@@ -151,8 +151,10 @@ def test_a_run_says_and_keeps_its_backend_and_is_told_of_another(
     text, tmp_path, capsys, monkeypatch
 ):
     def train(name, **changes):
+        # Of one step each, dispatches are one program.
+        experiment = tiny(text, steps_per_dispatch=1, **changes)
         with backend.use(name):
-            run = lstm_jax.train(tiny(text, **changes), tmp_path)
+            run = lstm_jax.train(experiment, tmp_path)
         folder = tmp_path / "checkpoints"
         kept = checkpoints.read_manifest(folder, run.steps[-1])["metadata"]["backend"]
         return kept, capsys.readouterr().err

@@ -17,39 +17,43 @@ from tests.processes import PATIENCE, ROOT
 pytestmark = needs_kernel
 
 _LAYER_ALONE = """
-import time
-import jax, jax.numpy as jnp
+import os, sys, time
+import jax, numpy as np
 from lstm_jax import recurrence
 from lstm_jax.recurrence import native_library
 from lstm_jax.cells import LSTM
-cell, inputs = LSTM(hidden=128), jnp.ones((50, 32, 128))
-params = cell.init(jax.random.key(0), 128)
-loss = lambda *given: recurrence.scan(cell, *given)[0].sum()
-train = jax.jit(jax.grad(loss))
-times = []
-for _ in range(12):
-    start = time.perf_counter()
-    jax.block_until_ready(train(params, inputs))
-    times.append(time.perf_counter() - start)
-norm = sum(float(jnp.square(leaf).sum()) for leaf in jax.tree.leaves(train(params, inputs)))
-print(native_library.instruction_set(), min(times), norm)
+from tests.reference import params_of
+cell, inputs = LSTM(hidden=128), np.ones((50, 32, 128), np.float32)
+params = params_of(cell, 128)
+train = jax.jit(jax.grad(lambda *given: recurrence.scan(cell, *given)[0].sum()))
+for name in sys.argv[1:]:
+    os.environ["LSTM_JAX_INSTRUCTION_SET"] = name
+    native_library._kernel.cache_clear()  # the kernel is loaded as by a process of its own
+    assert native_library.why_not_built() is None
+    times = []
+    for _ in range(12):
+        start = time.perf_counter()
+        gradients = jax.block_until_ready(train(params, inputs))
+        times.append(time.perf_counter() - start)
+    norm = sum(float(np.square(leaf).sum()) for leaf in jax.tree.leaves(gradients))
+    print(native_library.instruction_set(), min(times), norm)
 """
 
 
-def layer_alone(instruction_set: str) -> tuple[str, float, float]:
-    """A process with the gradients of a layer, on one thread.
+def layer_alone(instruction_sets: list[str]) -> list[tuple[str, float, float]]:
+    """The gradients of a layer, on one thread of a process.
 
     Returns:
-        The instruction set it used, the least seconds a call took, and the squared norm.
+        Of each instruction set: that which was used, the least seconds a call took, and the squared
+        norm.
     """
     chosen = {
-        "LSTM_JAX_INSTRUCTION_SET": instruction_set,
         "LSTM_JAX_NUM_THREADS": "1",
         "LSTM_JAX_BACKEND": "native",
         "JAX_PLATFORMS": "cpu",
     }
     ended = subprocess.run(
-        [sys.executable, "-c", _LAYER_ALONE],
+        [sys.executable, "-c", _LAYER_ALONE, *instruction_sets],
         env=os.environ | chosen,
         cwd=ROOT,
         capture_output=True,
@@ -57,13 +61,13 @@ def layer_alone(instruction_set: str) -> tuple[str, float, float]:
         timeout=PATIENCE,
     )
     assert ended.returncode == 0, ended.stderr
-    used, seconds, norm = ended.stdout.split()
-    return used, float(seconds), float(norm)
+    lines = map(str.split, ended.stdout.splitlines())
+    return [(used, float(seconds), float(norm)) for used, seconds, norm in lines]
 
 
 def test_wider_vectors_are_not_slower():
     names = native_library.instruction_sets()
-    used, seconds, norms = zip(*map(layer_alone, names), strict=True)
+    used, seconds, norms = zip(*layer_alone(names), strict=True)
     assert list(used) == names
     np.testing.assert_allclose(norms, norms[0], rtol=1e-5)
     # They are up to twice as fast; with tiles that are not in the registers, 4 times as slow.
