@@ -244,7 +244,7 @@ def test_cutting_a_batch_is_fast_and_copies_only_the_batch():
         ("wikitext-2", 33_278, (2_088_628, 217_646, 245_569)),
     ],
 )
-def test_the_published_counts(name, vocabulary_size, counts):
+def test_the_published_counts(name, vocabulary_size, counts, unannotated):
     config = TextWindows(source=TextFiles(str(real_data(name))))
     data = config.open(config.fit())
     assert len(data.vocabulary) == vocabulary_size

@@ -4,6 +4,7 @@ import collections
 import io
 import json
 import pathlib
+import shutil
 import types
 import zipfile
 from typing import Any
@@ -294,12 +295,38 @@ def test_real_trec(module, tmp_path):
     assert labels == {"ENTY": 1250, "HUM": 1223, "DESC": 1162, "NUM": 896, "LOC": 835, "ABBR": 86}
 
 
-def test_real_sst2(module, tmp_path):
-    folder = str(real_data("sst2_glue"))
-    module.prepare("glue/sst2", str(tmp_path / "sets"), folder)
+def test_every_row_of_the_real_sst2_is_read(module):
+    archive = module._archives.READERS["glue/sst2"](real_data("sst2_glue"))
+    labels = {
+        split: collections.Counter(record.example["label"] for record in records)
+        for split, records in archive.splits.items()
+    }
+    assert labels == {
+        "train": {1: 37_569, 0: 29_780},
+        "validation": {1: 444, 0: 428},
+        "test": {-1: 1_821},
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "training"),
+    [
+        (4_000, {"positive": 2_193, "negative": 1_807}),
+        # TensorFlow Datasets takes seconds for so many.
+        pytest.param(
+            67_349, {"positive": 37_569, "negative": 29_780}, marks=pytest.mark.slow, id="all"
+        ),
+    ],
+)
+def test_real_sst2(module, tmp_path, rows, training):
+    folder = tmp_path / "files"
+    shutil.copytree(real_data("sst2_glue"), folder)
+    lines = (folder / "train.tsv").read_bytes().splitlines(keepends=True)
+    (folder / "train.tsv").write_bytes(b"".join(lines[: 1 + rows]))
+    module.prepare("glue/sst2", str(tmp_path / "sets"), str(folder))
     sst2 = source(tmp_path, "glue/sst2", field="sentence")
     for split, labels in {
-        "train": {"positive": 37_569, "negative": 29_780},
+        "train": training,
         "validation": {"positive": 444, "negative": 428},
         "test": {None: 1_821},
     }.items():

