@@ -1,12 +1,20 @@
 """The benchmarks take turns, leave out what cannot run, and report what they measured."""
 
+import math
 import mmap
+import os
 from typing import Any
 
 import pytest
 from absl.testing import flagsaver
 
 from scripts.benchmarks import measuring
+
+
+def test_a_measurement_has_a_process_of_its_own_and_its_error_comes_back() -> None:
+    assert measuring.in_own_process(os.getppid) == os.getpid()
+    with pytest.raises(ValueError, match="math domain error"):
+        measuring.in_own_process(math.sqrt, -1.0)
 
 
 def test_implementations_take_turns_and_medians_are_reported(

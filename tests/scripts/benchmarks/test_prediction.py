@@ -2,13 +2,14 @@
 
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
 
 import lstm_jax
 from lstm_jax.data import Example
-from tests.scripts.benchmarks.running import needs, run
+from tests.scripts.benchmarks.running import needs
 
 
 @needs("torch")
@@ -28,14 +29,16 @@ def test_the_same_network_in_pytorch_predicts_the_same(
     np.testing.assert_allclose(found, loaded.predict(texts).probabilities, atol=1e-5)
 
 
-def test_it_prints_an_object_for_each_figure(classifier: pathlib.Path) -> None:
+def test_it_prints_an_object_for_each_figure(
+    run: Any, in_this_process: None, classifier: pathlib.Path
+) -> None:
     arguments = (f"--workdir={classifier}", "--implementations=lstm_jax", "--rounds=1", "--json")
     done = run("prediction", *arguments)
-    assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    records = [json.loads(line) for line in done.out.splitlines()]
     assert [record["implementation"] for record in records] == ["lstm_jax", "lstm_jax_again"]
     assert all(record["texts_per_second"] > 0 for record in records)
-    assert "the predicted classes are the same" in done.stderr
+    assert "the predicted classes are the same" in done.err
 
 
 @pytest.mark.parametrize(
@@ -45,8 +48,8 @@ def test_it_prints_an_object_for_each_figure(classifier: pathlib.Path) -> None:
         ("--workdir=nowhere", "nowhere: no such directory"),
     ],
 )
-def test_a_mistake_is_named_in_one_line(argument: str, message: str) -> None:
+def test_a_mistake_is_named_in_one_line(run: Any, argument: str, message: str) -> None:
     done = run("prediction", argument)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1

@@ -12,7 +12,7 @@ import pytest
 from scripts.benchmarks import growth, layers
 from scripts.benchmarks.layer_weights import make_weights
 from tests.needs import needs_kernel
-from tests.scripts.benchmarks.running import needs, run
+from tests.scripts.benchmarks.running import needs
 
 SHAPE = (5, 3, 4, 6)  # time, batch, input, hidden
 
@@ -82,13 +82,13 @@ def test_layers_compute_the_same_outputs_and_gradients(cell: str, implementation
     np.testing.assert_allclose(squares, expected_squares, rtol=1e-4)
 
 
-def test_recurrence_prints_an_object_and_draws(tmp_path: pathlib.Path) -> None:
+def test_recurrence_prints_an_object_and_draws(run: Any, tmp_path: pathlib.Path) -> None:
     image = tmp_path / "new" / "plot.png"
     arguments = ["--cell=GRU", "--shapes=3x2x4x5", "--implementations=haiku,flax_linen", "--json"]
     done = run("recurrence", *arguments, "--rounds=1", "--seconds=0", f"--plot={image}")
-    assert done.returncode == 0, done.stderr
-    assert "haiku is skipped: haiku.GRU computes otherwise" in done.stderr
-    record = json.loads(done.stdout)
+    assert done.code == 0, done.err
+    assert "haiku is skipped: haiku.GRU computes otherwise" in done.err
+    record = json.loads(done.out)
     assert record.pop("cell") == "GRU"
     assert record.pop("shape") == [3, 2, 4, 5]
     assert record.pop("implementation") == "flax_linen"
@@ -116,8 +116,8 @@ def test_growth_doubles_one_size_at_a_time(tmp_path: pathlib.Path) -> None:
         ("torch", "unexpected argument 'torch'"),
     ],
 )
-def test_recurrence_names_a_mistake_in_one_line(argument: str, message: str) -> None:
+def test_recurrence_names_a_mistake_in_one_line(run: Any, argument: str, message: str) -> None:
     done = run("recurrence", argument)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1

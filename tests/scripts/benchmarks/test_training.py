@@ -27,7 +27,7 @@ from scripts.benchmarks import (
     lstm_jax_model,
     lstm_jax_runner,
 )
-from tests.scripts.benchmarks.running import ROOT, needs, run
+from tests.scripts.benchmarks.running import ROOT, needs
 
 ZAREMBA = Experiment(
     task=LanguageModeling(LSTM(hidden=8), layers=2, reduction="sum_over_time"),
@@ -168,14 +168,16 @@ def get_config():
 """
 
 
-def test_training_prints_an_object_for_each_implementation(tmp_path: pathlib.Path) -> None:
+def test_training_prints_an_object_for_each_implementation(
+    run: Any, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "tiny.py").write_text(CONFIG)
     names = ["lstm_jax_scan", "flax_linen"]
     what = [f"--configs={tmp_path}/tiny.py", f"--implementations={','.join(names)}"]
     sizes = ["--vocabulary=20", "--rounds=1", "--seconds=0"]
     done = run("training", *what, *sizes, "--json", "--plot=")
-    assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    records = [json.loads(line) for line in done.out.splitlines()]
     assert all(record.pop("tokens_per_second") > 0 for record in records)
     assert all(0 < record.pop("peak_memory_mb") < 2000 for record in records)
     assert records == [{"config": "tiny", "implementation": name} for name in names]
