@@ -1,6 +1,7 @@
 """What users write, of public names alone, earns what the library's own tasks and data have."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import subprocess
@@ -24,8 +25,13 @@ from tests.runs import assert_same_run
 
 FRAMES = 12
 SMALL: dict[str, dict[str, Any]] = {
-    "adding": {"data.source.count": 60, "data.source.shortest": 2, "data.source.longest": 9},
-    "spoken_vowels": {"task.cell.hidden": 4},
+    "adding": {
+        "data.source.count": 60,
+        "data.source.shortest": 2,
+        "data.source.longest": 9,
+        "data.groups": 2,
+    },
+    "spoken_vowels": {"task.cell.hidden": 4, "data.groups": 1},
 }
 
 
@@ -44,25 +50,43 @@ def vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=SMALL)
-def build(request: pytest.FixtureRequest, vowels: Path) -> Callable[..., Experiment]:
-    """An example's experiment, made small, with other changes."""
-    config = importlib.import_module(f"examples.configs.{request.param}").get_config()
+def small(name: str, vowels: Path) -> Experiment:
+    """An example's experiment, made small."""
+    config = importlib.import_module(f"examples.configs.{name}").get_config()
     changes = {
-        **SMALL[request.param],
-        **({"data.source.folder": str(vowels)} if request.param == "spoken_vowels" else {}),
+        **SMALL[name],
+        **({"data.source.folder": str(vowels)} if name == "spoken_vowels" else {}),
         "data.batch_size": 8,
-        "data.groups": 2,
         "epochs": 4,
         "log_every": 2,
     }
-    small = lstm_jax.override(config, changes)
-    return lambda **more: lstm_jax.override(small, more)
+    return lstm_jax.override(config, changes)
 
 
 @pytest.fixture(scope="module")
-def whole(build: Any, tmp_path_factory: pytest.TempPathFactory) -> lstm_jax.Run:
-    return lstm_jax.train(build(), tmp_path_factory.mktemp("runs") / "whole")
+def trained(
+    vowels: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], lstm_jax.Run]:
+    """The run of an example, trained when it is first asked for."""
+    folder = tmp_path_factory.mktemp("runs")
+    return functools.cache(lambda name: lstm_jax.train(small(name, vowels), folder / name))
+
+
+@pytest.fixture(params=SMALL)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each example."""
+    return request.param
+
+
+@pytest.fixture
+def build(name: str, vowels: Path) -> Callable[..., Experiment]:
+    """An example's experiment with other changes."""
+    return lambda **changes: lstm_jax.override(small(name, vowels), changes)
+
+
+@pytest.fixture
+def whole(name: str, trained: Callable[[str], lstm_jax.Run]) -> lstm_jax.Run:
+    return trained(name)
 
 
 def some(run: lstm_jax.Run) -> list[Any]:
@@ -107,7 +131,7 @@ def test_it_learns_and_evaluates_the_same_whatever_the_batch(whole):
             assert other[name] == same, name
 
 
-def test_it_predicts_the_same_in_a_process_that_trusts_it(whole):
+def test_it_predicts_the_same_one_by_one(whole):
     inputs = some(whole)
     told = plain(whole.predict(inputs))
     one_by_one = plain(one for array in inputs for one in whole.predict([array], batch_size=1))
@@ -119,22 +143,32 @@ def test_it_predicts_the_same_in_a_process_that_trusts_it(whole):
         ConfigError, match=r"not trusted; if you trust it, say trust=\['examples'\]"
     ):
         lstm_jax.load(whole.workdir)
+
+
+def test_they_predict_the_same_in_a_process_that_trusts_them(trained):
+    runs = [trained(name) for name in SMALL]
     script = (
         "import json, sys, numpy as np, lstm_jax\n"
-        "run = lstm_jax.load(sys.argv[1], trust=['examples'])\n"
-        "found = run.predict([np.array(one) for one in json.load(sys.stdin)])\n"
-        "print(json.dumps([x._asdict() if hasattr(x, '_asdict') else x for x in found]))\n"
+        "for given in map(json.loads, sys.stdin):\n"
+        "    run = lstm_jax.load(given['workdir'], trust=['examples'])\n"
+        "    found = run.predict([np.array(one) for one in given['inputs']])\n"
+        "    print(json.dumps([x._asdict() if hasattr(x, '_asdict') else x for x in found]))\n"
     )
+    given = [
+        {"workdir": str(run.workdir), "inputs": [array.tolist() for array in some(run)]}
+        for run in runs
+    ]
     again = subprocess.run(
-        [sys.executable, "-c", script, str(whole.workdir)],
-        input=json.dumps([array.tolist() for array in inputs]),
+        [sys.executable, "-c", script],
+        input="".join(json.dumps(one) + "\n" for one in given),
         capture_output=True,
         text=True,
         cwd=ROOT,
         check=False,
     )
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout) == told
+    told = [plain(run.predict(some(run))) for run in runs]
+    assert [json.loads(line) for line in again.stdout.splitlines()] == told
 
 
 def test_the_program_reads_the_files_of_the_source(whole, vowels, program):
@@ -152,8 +186,9 @@ def test_the_program_reads_the_files_of_the_source(whole, vowels, program):
 
 
 def test_it_sweeps(build, tmp_path):
-    space = Sweep({"optimizer.learning_rate": (0.001, 0.01)}, sampler="grid")
-    sweep = run_sweep(space, build(epochs=1), tmp_path)
+    # Of lengths: another learning rate, say, would be another program to be compiled.
+    space = Sweep({"epochs": (1, 2)}, sampler="grid")
+    sweep = run_sweep(space, build(), tmp_path)
     assert len(sweep.table()) == 2
     assert lstm_jax.load_sweep(tmp_path, trust=["examples"]).best().number == sweep.best().number
 

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,7 @@ linux = pytest.mark.skipif(
 )
 
 
+@functools.cache
 def measured(thread: str) -> list[int]:
     command = [sys.executable, "-c", FAULTS, thread]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
