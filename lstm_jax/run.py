@@ -110,7 +110,8 @@ class Run:
             part, _, rest = name.partition(".")
             if part != "data":
                 raise ConfigError(f"{name}: an evaluation can only change fields of data")
-            if rest.partition(".")[0] in data.FITTED:
+            old, learned = self.experiment.data, rest.partition(".")[0] in data.FITTED
+            if learned or any(getattr(data, x) != getattr(old, x, None) for x in data.FITTED):
                 raise ConfigError(f"{name}: what was learned of the data stays: train another run")
         dataset = data.open(self.preprocessor)
         batches = dataset.evaluation(split, batch_size)
@@ -150,11 +151,11 @@ class Run:
         """
         if name.startswith("_"):  # how Python and notebooks ask what an object is
             raise AttributeError(name)
-        if hasattr(self.preprocessor, name):  # as a vocabulary, which the runs of before had
-            raise MissingCapabilityError(f"run.{name} is run.preprocessor.{name} now")
         task = self.experiment.task
         found = capabilities(task)
         if name not in found:
+            if hasattr(self.preprocessor, name):  # as a vocabulary, which the runs of before had
+                raise MissingCapabilityError(f"run.{name} is run.preprocessor.{name} now")
             known = ", ".join(found) or "nothing more"
             raise MissingCapabilityError(
                 f"{type(task).__name__} has no {name!r}; a run of it can {known}"

@@ -1,6 +1,7 @@
 """What can be done with a run that was trained."""
 
 import copy
+import dataclasses
 import functools
 import inspect
 import subprocess
@@ -101,10 +102,13 @@ def test_evaluation_on_other_splits_batches_and_data(workdir, tmp_path):
 
 def test_wrong_evaluations_are_refused(workdir):
     run = lstm_jax.load(workdir)
+    rarer = dataclasses.replace(run.experiment.data, min_count=2)
     for changes, error, message in (
         ({"data.source.directory": "nowhere"}, DataError, "there is no folder nowhere"),
         ({"task.layers": 2}, ConfigError, "task.layers: an evaluation can only change fields of"),
         ({"data.windo": 2}, ConfigError, "did you mean 'window'"),
+        ({"data.min_count": 2}, ConfigError, "data.min_count: what was learned of the data stays"),
+        ({"data": rarer}, ConfigError, "data: what was learned of the data stays"),
     ):
         with pytest.raises(error, match=message):
             run.evaluate(changes=changes)

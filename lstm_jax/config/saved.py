@@ -32,8 +32,11 @@ def to_json(config: Any) -> str:
         ConfigError: a value that JSON cannot hold, or a class that could not be found again.
     """
     plain = _to_plain(config, "")
-    # Only the root has a number.
-    return json.dumps({"format": FORMAT, **plain} if is_config(config) else plain, indent=2) + "\n"
+    if is_config(config):
+        if "format" in plain:  # only the root has a number
+            raise ConfigError(f"{type(config).__name__} has a field 'format': call it otherwise")
+        plain = {"format": FORMAT, **plain}
+    return json.dumps(plain, indent=2) + "\n"
 
 
 def from_json(text: str, trust: Collection[str] = ()) -> Any:
@@ -88,7 +91,35 @@ def check(config: C) -> C:
         ConfigError: a value outside its field's type, or a class that is not found by its name.
     """
     text = to_json(config)
-    return from_json(text, packages(json.loads(text)))
+    again = from_json(text, packages(json.loads(text)))
+    _require_same(config, again, "")
+    return again
+
+
+def _require_same(config: Any, again: Any, name: str) -> None:
+    """Makes sure that what is read back is of the same classes, and lacks no field."""
+    if isinstance(config, list | tuple):
+        for index, (one, other) in enumerate(zip(config, again, strict=True)):
+            _require_same(one, other, join(name, index))
+    elif isinstance(config, Mapping):
+        for key in config:
+            _require_same(config[key], again[key], join(name, key))
+    elif is_config(config):
+        cls, where = type(config), f"{name}: " if name else ""
+        if type(again) is not cls:
+            raise ConfigError(
+                f"{where}{cls.__module__}.{cls.__name__} is another class by now than that of this "
+                "object (its file was run twice, or its cell again): build the object anew"
+            )
+        for field in dataclasses.fields(config):
+            if field.init:
+                part = join(name, field.name)
+                _require_same(getattr(config, field.name), getattr(again, field.name), part)
+            elif getattr(config, field.name, None) != getattr(again, field.name, None):
+                raise ConfigError(
+                    f"{where}{cls.__name__}.{field.name} has a value that is not saved, as the "
+                    "field is no argument of the class: leave out init=False"
+                )
 
 
 def packages(plain: Any) -> set[str]:
@@ -106,6 +137,11 @@ def _to_plain(value: Any, name: str) -> Any:
         cls = type(value)
         if "." in cls.__qualname__:
             raise ConfigError(f"{name}: define {cls.__qualname__} at the top level of its module")
+        if unsaved := inspect.signature(cls).parameters.keys() - field_types(cls).keys():
+            raise ConfigError(
+                f"{join(name, min(unsaved))}: {cls.__name__} takes what is no field of it, and "
+                "would not be saved: make it a frozen dataclass without an __init__ of its own"
+            )
         values = {
             part: _to_plain(getattr(value, part), join(name, part)) for part in field_types(cls)
         }
@@ -116,6 +152,8 @@ def _to_plain(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         if "class" in value:
             raise ConfigError(f'{name}: "class" cannot be a key')
+        if others := [key for key in value if not isinstance(key, str)]:
+            raise ConfigError(f"{name}: the keys of a mapping are strings, not {others[0]!r}")
         return {key: _to_plain(item, join(name, key)) for key, item in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -188,6 +226,9 @@ def _find_class(path: Any, name: str, trust: tuple[str, ...]) -> type:
     except ImportError as error:
         hint = "define the class in a module that can be imported"
         raise ConfigError(f"{where}{path} cannot be imported: {error}; {hint}") from error
+    except Exception as error:  # of a module that is not ours
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ConfigError(f"{where}{path} cannot be imported: {reason}") from error
     if (
         isinstance(cls, type)
         and f"{cls.__module__}.".startswith(f"{module_name}.")

@@ -140,6 +140,10 @@ def learn(data: Data, given: Preprocessor | None = None) -> Preprocessor:
         ConfigError: it could not be read back.
     """
     fitted = data.fit(given)
+    if not isinstance(fitted, Preprocessor):
+        raise ConfigError(
+            f"{type(data).__name__}.fit must return a Preprocessor, not {type(fitted).__name__}"
+        )
     try:
         learned = check(fitted)
     except ConfigError as error:

@@ -28,6 +28,9 @@ class Tokens:
     unknown: int | None = None
     """The token for all that have no id, if there is one."""
 
+    def __post_init__(self):
+        _check_size(self)
+
     def describe(self) -> str:
         """The kind for people."""
         return f"{self.size:,} tokens"
@@ -48,8 +51,9 @@ class Features:
     each vector; samples of sound of which a model makes one vector for 160 cost 1 / 160."""
 
     def __post_init__(self):
-        if self.size < 1 or not (self.relative_cost is None or self.relative_cost > 0):
-            raise DataError(f"vectors have at least one feature and cost something, not {self}")
+        _check_size(self)
+        if self.relative_cost is not None and not self.relative_cost > 0:
+            raise DataError(f"a step costs something, not {self.relative_cost}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,6 +80,8 @@ class Classes:
     names: tuple[str, ...]
 
     def __post_init__(self):
+        if not isinstance(self.names, tuple) or not all(isinstance(x, str) for x in self.names):
+            raise DataError(f"the names of classes are a tuple of texts, not {self.names!r}")
         if len(self.names) < 2 or len(set(self.names)) != len(self.names):
             raise DataError(
                 f"a classifier tells at least 2 classes apart, each of its own name: {self.names}"
@@ -119,6 +125,9 @@ class Values:
 
     size: int = 1
 
+    def __post_init__(self):
+        _check_size(self)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one target."""
@@ -151,3 +160,9 @@ class Values:
     def describe(self) -> str:
         """The kind for people."""
         return "1 number" if self.size == 1 else f"{self.size} numbers"
+
+
+def _check_size(kind: Tokens | Features | Values) -> None:
+    if not isinstance(kind.size, int) or isinstance(kind.size, bool) or kind.size < 1:
+        name = type(kind).__name__
+        raise DataError(f"the size of {name} is a whole number of at least 1, not {kind.size!r}")

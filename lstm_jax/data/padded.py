@@ -9,8 +9,8 @@ import numpy as np
 
 from lstm_jax.data import groups
 from lstm_jax.data.kinds import Features, Tokens
-from lstm_jax.data.preprocessing import Preprocessor, encoded
-from lstm_jax.data.sources import SPLITS, Source, Split, describe_left_out
+from lstm_jax.data.preprocessing import Preprocessor, encoded, encoded_target
+from lstm_jax.data.sources import SPLITS, Source, Split, checked_examples, describe_left_out
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -210,10 +210,10 @@ def _read(source: Source, preprocessor: Preprocessor, split: Split) -> Sequences
         DataError: it has no examples, or one that cannot be encoded.
     """
     sequences, targets, beyond = [], [], []
-    for example in source.examples(split):
+    for example in checked_examples(source, split):
         inputs, dropped = encoded(preprocessor, example)
         sequences.append(inputs)
-        targets.append(preprocessor.encode_target(example))
+        targets.append(encoded_target(preprocessor, example))
         beyond.append(dropped)
     if not sequences:
         raise DataError(f"the {split} split of {source} has no examples")
@@ -221,7 +221,7 @@ def _read(source: Source, preprocessor: Preprocessor, split: Split) -> Sequences
         preprocessor.inputs,
         sequences,
         np.array([len(sequence) for sequence in sequences]),
-        np.array(targets, preprocessor.targets.dtype),
+        np.stack(targets),
         sum(beyond),
         sum(one > 0 for one in beyond),
     )

@@ -117,19 +117,52 @@ def encoded(preprocessor: Preprocessor, example: Example) -> Encoded:
     """
     kind, found = preprocessor.inputs, preprocessor.encode(example)
     name = f"{example.place}: {type(preprocessor).__name__}"
-    if not isinstance(found, Encoded) or not isinstance(found.inputs, np.ndarray):
+    if not isinstance(found, Encoded):
         raise DataError(f"{name} must encode it as Encoded(array), not {type(found).__name__}")
     inputs = found.inputs
+    if not isinstance(inputs, np.ndarray):
+        raise DataError(f"{name} must encode it as an array of NumPy, not {type(inputs).__name__}")
     fits = inputs.dtype.kind == np.dtype(kind.dtype).kind and inputs.shape[1:] == kind.shape
     if not fits or not len(inputs):
         got = f"{inputs.dtype.name} {list(inputs.shape)}"
         raise DataError(f"{name} encodes it as {got}, and not as steps of {kind.describe()}")
-    if isinstance(kind, Tokens):
-        if not 0 <= inputs.min() <= inputs.max() < kind.size:
-            raise DataError(f"{name} encodes it with an id that is not one of {kind.describe()}")
-    elif not np.isfinite(inputs).all():
-        raise DataError(f"{name} encodes it with a number that is not finite")
-    return found._replace(inputs=inputs.astype(kind.dtype, copy=False))
+    if isinstance(kind, Tokens) and not 0 <= inputs.min() <= inputs.max() < kind.size:
+        raise DataError(f"{name} encodes it with an id that is not one of {kind.describe()}")
+    inputs = narrowed(inputs, kind.dtype)
+    if not np.isfinite(inputs).all():
+        raise DataError(f"{name} encodes it with a number that is not finite, or not in float32")
+    return found._replace(inputs=inputs)
+
+
+def encoded_target(preprocessor: Preprocessor, example: Example) -> np.ndarray:
+    """The target that a preprocessor encodes, once it is known to be what its `targets` say.
+
+    Raises:
+        DataError: it is something else: of another shape or dtype, a class that there is not, or a
+            number that is not finite.
+    """
+    kind, found = preprocessor.targets, preprocessor.encode_target(example)
+    name = f"{example.place}: {type(preprocessor).__name__}"
+    try:
+        target = np.asarray(found)
+    except ValueError:  # lists of several lengths
+        target = np.array(None)
+    numbers = "iu" if isinstance(kind, Classes) else "iuf"
+    if target.dtype.kind not in numbers or target.shape != kind.shape:
+        wanted = f"{np.dtype(kind.dtype).name} {list(kind.shape)}"
+        raise DataError(f"{name} encodes its target as {found!r}, and not as {wanted}")
+    if isinstance(kind, Classes) and not 0 <= target < len(kind.names):
+        raise DataError(f"{name} encodes its target as {found!r}, not as one of {kind.describe()}")
+    target = narrowed(target, kind.dtype)
+    if not np.isfinite(target).all():
+        raise DataError(f"{name} encodes its target with a number that is not finite: {found!r}")
+    return target
+
+
+def narrowed(array: np.ndarray, dtype: type) -> np.ndarray:
+    """The array in a dtype; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def as_steps(values: Any, place: str, kind: Features) -> np.ndarray:
@@ -142,9 +175,13 @@ def as_steps(values: Any, place: str, kind: Features) -> np.ndarray:
         DataError: there is no step, another number of features, or a number that is not finite.
     """
     try:
-        found = np.asarray(values, np.float32)
+        found = np.asarray(values)
+        # An array of objects may hold numbers; text, dates, masks and complex numbers are none.
+        if found.dtype.kind not in "biufO" or isinstance(values, np.ma.MaskedArray):
+            raise TypeError
+        found = narrowed(found, np.float32)
     except (TypeError, ValueError):
-        raise DataError(f"{place}: expected numbers [time, {kind.size}]") from None
+        raise DataError(f"{place}: expected real numbers [time, {kind.size}]") from None
     if found.ndim == 1:
         found = found[:, None]
     if found.ndim != 2 or found.shape[1] != kind.size or not len(found):

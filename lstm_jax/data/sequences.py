@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from lstm_jax.data.base import Data
 from lstm_jax.data.padded import PaddedDataset
 from lstm_jax.data.preprocessing import Preprocessor
-from lstm_jax.data.sources import Example, Source
+from lstm_jax.data.sources import Example, Source, checked_examples
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -42,7 +42,7 @@ class PaddedSequences(Data):
 
     def fit(self, given: Preprocessor | None = None) -> Preprocessor:
         """The preprocessor with what the training part teaches."""
-        if next(iter(self.source.examples("train")), None) is None:
+        if next(checked_examples(self.source, "train"), None) is None:
             raise DataError(f"the train split of {self.source} has no examples")
         fitted = self.preprocessor.fit(self.source, given)
         if given is not None and given.inputs != fitted.inputs:

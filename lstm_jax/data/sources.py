@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from lstm_jax.errors import ConfigError
+from lstm_jax.errors import ConfigError, DataError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -51,6 +51,21 @@ class Source(abc.ABC):
         return ()
 
 
+def checked_examples(source: Source, split: Split) -> Iterator[Example]:
+    """The examples of a split, once they are known to be examples.
+
+    Raises:
+        DataError: as `Source.examples`; or it gives something else.
+    """
+    name, found = f"{type(source).__name__}.examples", source.examples(split)
+    if not isinstance(found, Iterable):
+        raise DataError(f"{name} must yield examples, and gives a {type(found).__name__}")
+    for example in found:
+        if not isinstance(example, Example):
+            raise DataError(f"{name} must yield Example(...), and gives a {type(example).__name__}")
+        yield example
+
+
 def describe_left_out(line: str, source: Source, split: Split) -> str:
     """A line about a split, and behind it what its source leaves out."""
     return "; ".join([line, *(f"left out: {one}" for one in source.left_out(split))])
@@ -87,5 +102,12 @@ class LabelledSource(Source):
         Raises:
             DataError: as `examples`.
         """
-        labels = {example.target for example in self.examples("train")}
-        return in_order(label for label in labels if label is not None)
+        labels = set[str]()
+        for example in checked_examples(self, "train"):
+            if isinstance(example.target, str):
+                labels.add(example.target)
+            elif example.target is not None:
+                raise DataError(
+                    f"{example.place}: the name of a class is text, not {example.target!r}"
+                )
+        return in_order(labels)

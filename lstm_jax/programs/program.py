@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import functools
+import importlib.machinery
 import importlib.util
 import io
 import os
@@ -189,6 +190,8 @@ def _call(function: str, path: Path, flag: str) -> Any:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{flag}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(path.stem)
+    sys.modules[path.stem] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
         return getattr(module, function)() if hasattr(module, function) else None
@@ -200,6 +203,17 @@ def _call(function: str, path: Path, flag: str) -> Any:
         where = f"{path}, line {line}" if line else str(path)
         message = " ".join(str(error).split())
         raise ConfigError(f"{where}: {type(error).__name__}: {message}") from error
+    finally:
+        if not _is_importable(path):
+            del sys.modules[path.stem]
+            if before is not None:
+                sys.modules[path.stem] = before
+
+
+def _is_importable(path: Path) -> bool:
+    """Whether the classes in a file are found again by an import, as saved configs name them."""
+    found = importlib.machinery.PathFinder.find_spec(path.stem)
+    return found is not None and found.origin is not None and Path(found.origin) == path.resolve()
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -36,9 +36,13 @@ def save(workdir: Path, step: int, checkpoint: str, values: Mapping[str, Any]) -
         StorageError: the disk is full or refuses to be written.
     """
     try:
+        # As it will be read: JSON makes strings of all keys, and their order is another one then.
+        values = json.loads(json.dumps(values))
         digest = _digest(values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"calibrate must return what JSON can hold: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"calibrate must return a mapping, not a {type(values).__name__}")
     content = {"checkpoint": checkpoint, "values": values, "sha256": digest}
     path = _path(workdir, step)
     try:

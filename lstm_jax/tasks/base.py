@@ -16,6 +16,7 @@ from flax import nnx
 from jaxtyping import Float
 
 from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Metric
 from lstm_jax.tasks.capabilities import Use
 from lstm_jax.types import Array, Batch, Carry, Key
@@ -67,15 +68,23 @@ def minimized(terms: dict[str, Term]) -> Float[Array, ""]:
     return functools.reduce(operator.add, map(part, terms.values()))
 
 
-class Score(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Score:
     """The metric by which checkpoints are compared.
 
     >>> Score("accuracy", "max").improves(0.9, 0.8)
     True
+
+    Raises:
+        ConfigError: the direction is none.
     """
 
     metric: str
     direction: Literal["min", "max"]
+
+    def __post_init__(self):
+        if self.direction not in ("min", "max"):
+            raise ConfigError(f"the direction of a score is min or max, not {self.direction!r}")
 
     @property
     def worst(self) -> float:

@@ -36,10 +36,13 @@ class Use(NamedTuple):
         """What `Task.calibrate` found under a name.
 
         Raises:
-            ConfigError: the checkpoint is not calibrated.
+            ConfigError: the checkpoint is not calibrated, or nothing was found under that name.
         """
         if self.calibration is None:
             raise ConfigError("this checkpoint is not calibrated: call run.calibrate() once")
+        if name not in self.calibration:
+            known = ", ".join(self.calibration) or "nothing"
+            raise ConfigError(f"calibrate found no {name!r} for this checkpoint, but {known}")
         return self.calibration[name]
 
 

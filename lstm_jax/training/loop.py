@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lstm_jax.config.saved import packages, to_json
+from lstm_jax.errors import ConfigError
 from lstm_jax.experiment import Experiment
 from lstm_jax.recurrence import backend
 from lstm_jax.reporting.reporter import Reporter, describe_evaluation, progress_bar
@@ -14,6 +15,7 @@ from lstm_jax.runtime.memory import keep_freed_memory
 from lstm_jax.storage import calibration, checkpoints, run_directory
 from lstm_jax.storage.run_directory import RunDirectory
 from lstm_jax.tasks import evaluation
+from lstm_jax.tasks.capabilities import capabilities
 from lstm_jax.training.finite import check_state, dispatch
 from lstm_jax.training.origin import open_origin
 from lstm_jax.training.progress import check_score, update_progress
@@ -47,6 +49,10 @@ def train(
         KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, once a checkpoint is saved.
     """
     keep_freed_memory()
+    for name in capabilities(experiment.task):
+        if hasattr(Run, name):
+            what = f"{type(experiment.task).__name__}.{name}"
+            raise ConfigError(f"{what}: a run has its own {name!r}: call the capability otherwise")
     with run_directory.open_for_writing(workdir, experiment) as directory:
         _Loop(directory, should_stop).run()
         # The caller has built the experiment, and what is learned is of its packages.

@@ -75,9 +75,18 @@ def check_score(
     """Evaluates a few batches, so that a score which nothing computes is not missed an epoch later.
 
     Raises:
-        ConfigError: the task's score is not among its metrics.
+        ConfigError: the task's score is not among its metrics, or one has the name of something
+            else in the log.
     """
-    metrics = task.summarize(*evaluate(eval_step, params, batches), preprocessor)
+    metrics, name = (
+        task.summarize(*evaluate(eval_step, params, batches), preprocessor),
+        type(task).__name__,
+    )
+    if taken := [one for one in ("split", "step", "epoch") if one in metrics]:
+        raise ConfigError(
+            f"{name}.summarize gives a figure {taken[0]!r}, which the log has of its own: call it "
+            "otherwise"
+        )
     if (score := task.score.metric) not in metrics:
-        name, known = type(task).__name__, ", ".join(metrics)
+        known = ", ".join(metrics)
         raise ConfigError(f"{name}.score is {score!r}, which is not among its metrics: {known}")

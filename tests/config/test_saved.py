@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import sys
 from typing import Any, ClassVar
 
 import pytest
@@ -18,6 +19,23 @@ from tests.config.test_tree import Gated, Layer, Model
 @dataclasses.dataclass(frozen=True)
 class Needy:
     size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Formatted:
+    format: str = "wav"
+
+
+class Own(Needy):
+    """No dataclass itself."""
+
+    def __init__(self, other: int):
+        super().__init__(other + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    mean: float = dataclasses.field(default=0.0, init=False)
 
 
 CONFIGS = [
@@ -155,20 +173,41 @@ def test_reading_json_imports_nothing_untrusted(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match=r"somebodys_cells\.Cell is not trusted"):
         from_json(_json("somebodys_cells.Cell"), trust=["somebodys", "cells"])
-    with pytest.raises(AssertionError, match="imported"):
+    with pytest.raises(ConfigError, match="cannot be imported: AssertionError: imported"):
         from_json(_json("somebodys_cells.Cell"), trust=["somebodys_cells"])
 
 
+@pytest.mark.usefixtures("unannotated")
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         (Model(anything={1, 2}), "anything: a set cannot be saved in a config"),
         (Model(rates=FrozenDict({"class": 1.0})), 'rates: "class" cannot be a key'),
+        (Model(anything={1: 1.0}), "anything: the keys of a mapping are strings, not 1"),
+        (Formatted(), "Formatted has a field 'format': call it otherwise"),
+        (Own(3), "other: Own takes what is no field of it, .*without an __init__ of its own"),
     ],
 )
 def test_what_cannot_be_saved(config, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         to_json(config)
+
+
+def test_a_value_that_is_no_argument_is_not_lost_in_silence():
+    found = Learned()
+    check(found)
+    object.__setattr__(found, "mean", 3.0)
+    with pytest.raises(ConfigError, match=r"Learned\.mean has a value that is not saved"):
+        check(found)
+
+
+def test_an_object_of_a_class_that_was_defined_anew_is_told(monkeypatch):
+    """It trained with the new class what the old one had learned."""
+    old = Model(anything=Learned())
+    anew = dataclasses.dataclass(frozen=True)(type("Learned", (), {"__module__": __name__}))
+    monkeypatch.setattr(sys.modules[__name__], "Learned", anew)
+    with pytest.raises(ConfigError, match=r"^anything: .*Learned is another class by now"):
+        check(old)
 
 
 def test_a_local_class_cannot_be_saved():

@@ -1,6 +1,7 @@
 """What inputs and targets are, and how they are encoded."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from lstm_jax.data import (
     Encoded,
     Example,
     Features,
+    LabelledSource,
     PaddedSequences,
     Preprocessor,
     Source,
@@ -20,7 +22,7 @@ from lstm_jax.data import (
     as_steps,
     groups,
 )
-from lstm_jax.data.preprocessing import encoded
+from lstm_jax.data.preprocessing import encoded, encoded_target
 from lstm_jax.errors import ConfigError, DataError
 
 
@@ -141,6 +143,8 @@ class EncodingTokens(Encoding):
     ("kind", "given", "message"),
     [
         (Encoding, np.ones((3, 2)), "must encode it as Encoded"),
+        (Encoding, Encoded([[1.0, 2.0]]), "must encode it as an array of NumPy, not list"),
+        (Encoding, Encoded(np.full((3, 2), 1e300)), "not finite, or not in float32"),
         (Encoding, Encoded(np.ones((3, 1))), r"float64 \[3, 1\], and not as steps of vectors of 2"),
         (Encoding, Encoded(np.ones((3, 2), int)), r"int64 \[3, 2\], and not"),
         (Encoding, Encoded(np.ones((0, 2))), r"\[0, 2\], and not"),
@@ -148,11 +152,121 @@ class EncodingTokens(Encoding):
         (EncodingTokens, Encoded(np.array([3, 9])), "an id that is not one of 9 tokens"),
         (EncodingTokens, Encoded(np.array([3, -1])), "an id that is not one of 9 tokens"),
     ],
-    ids=["no Encoded", "features", "integers", "no step", "nan", "too large", "negative"],
+    ids=[
+        "no Encoded",
+        "list",
+        "too large for it",
+        "features",
+        "integers",
+        "no step",
+        "nan",
+        "too large",
+        "negative",
+    ],
 )
 def test_what_is_encoded_is_what_the_inputs_say(kind, given, message):
     with pytest.raises(DataError, match=rf"^here: {kind.__name__}.*{message}"):
         encoded(kind(), Example(given, 0, "here"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Aiming(AtMost):
+    """Encodes a target as it is; of numbers, if it has no names."""
+
+    names: tuple[str, ...] = ()
+
+    @property
+    def targets(self):
+        return Classes(self.names) if self.names else Values(2)
+
+    def encode_target(self, example):
+        return example.target
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "message"),
+    [
+        ((), 1.0, r"as 1\.0, and not as float32 \[2\]"),
+        ((), [[1.0], [1.0, 2.0]], r"and not as float32 \[2\]"),
+        ((), None, "as None, and not as"),
+        ((), "ab", "as 'ab', and not as"),
+        ((), [1.0, np.nan], "a number that is not finite"),
+        ((), [1.0, 1e300], "a number that is not finite"),
+        (("a", "b"), -1, "as -1, not as one of 2 classes"),
+        (("a", "b"), 2, "as 2, not as one of 2 classes"),
+        (("a", "b"), 2**40, "not as one of 2 classes"),
+        (("a", "b"), 0.9, r"as 0\.9, and not as int32 \[\]"),
+        (("a", "b"), [0], r"as \[0\], and not as int32 \[\]"),
+    ],
+)
+def test_a_target_is_what_the_targets_say(names, target, message):
+    """One number, broadcast against a batch of them, trained on a loss that was none."""
+    with pytest.raises(DataError, match=rf"^here: Aiming encodes its target .*{message}"):
+        encoded_target(Aiming(names=names), Example(np.ones((3, 2)), target, "here"))
+
+
+def test_a_target_has_the_dtype_of_its_kind():
+    values = encoded_target(Aiming(), Example(np.ones((3, 2)), [1, 2], "here"))
+    assert (values.dtype, values.tolist()) == (np.float32, [1.0, 2.0])
+    index = encoded_target(Aiming(names=("a", "b")), Example(np.ones((3, 2)), 1, "here"))
+    assert (index.dtype, index.tolist()) == (np.int32, 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ones((3, 2)) * 1j,
+        np.ma.masked_equal(np.ones((3, 2)), 1),
+        np.zeros((3, 2), "datetime64[s]"),
+        [["1", "2"]],
+    ],
+    ids=["complex", "masked", "dates", "text"],
+)
+def test_steps_are_of_real_numbers(values):
+    with pytest.raises(DataError, match=r"^here: expected real numbers \[time, 2\]"):
+        as_steps(values, "here", Features(2))
+    whole = as_steps(np.array([[1, 2.5]], object), "here", Features(2))
+    assert whole.dtype == np.float32
+
+
+@pytest.mark.usefixtures("unannotated")
+@pytest.mark.parametrize("kind", [Features, Tokens, Values])
+@pytest.mark.parametrize("size", [0, -1, 2.5, "3", True])
+def test_a_size_is_a_whole_number(kind, size):
+    with pytest.raises(DataError, match=f"^the size of {kind.__name__} is a whole number of at"):
+        kind(size)
+
+
+@pytest.mark.usefixtures("unannotated")
+@pytest.mark.parametrize("names", ["ab", (0, 1), ["a", "b"]])
+def test_the_names_of_classes_are_texts(names):
+    with pytest.raises(DataError, match="the names of classes are a tuple of texts"):
+        Classes(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Given(LabelledSource):
+    """Gives what it is told to."""
+
+    what: Any = ()
+
+    def examples(self, split):
+        return self.what
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (None, "Given.examples must yield examples, and gives a NoneType"),
+        ([(1, 2)], r"Given.examples must yield Example\(...\), and gives a tuple"),
+        ([Example(1, 3, "here")], "here: the name of a class is text, not 3"),
+        ([Example(1, ["a"], "here")], r"here: the name of a class is text, not \['a'\]"),
+    ],
+    ids=["nothing", "tuples", "numbers", "lists"],
+)
+def test_what_a_source_gives_is_examples(what, message):
+    with pytest.raises(DataError, match=f"^{message}$"):
+        Given(what).class_names()
 
 
 def test_what_is_encoded_has_the_dtype_of_its_kind():

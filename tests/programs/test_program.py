@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from lstm_jax.config.saved import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
 from lstm_jax.programs.program import load_experiment, parse_step, show
 
@@ -131,6 +132,43 @@ def test_a_config_is_a_python_file(tmp_path):
         load_experiment(str(tmp_path / "config.txt"))
     with pytest.raises(ConfigError, match="there is no file"):
         load_experiment(str(tmp_path))
+
+
+_OWN = """
+from __future__ import annotations
+
+import dataclasses
+
+from lstm_jax.cells import LSTM
+from tests import runs
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell(LSTM):
+    size: int = 1
+
+
+def get_config():
+    return runs.tiny("text", task__cell=Cell(hidden=3))
+"""
+
+
+def test_a_class_in_a_config_file_is_that_of_every_later_run_if_it_can_be_imported(
+    tmp_path, monkeypatch
+):
+    """The file was run a second time under its name, and a run could not be gone on with."""
+    (tmp_path / "own_cell.py").write_text(_OWN)
+    path = str(tmp_path / "own_cell.py")
+    with pytest.raises(ConfigError, match=r"own_cell.Cell cannot be imported.*; define the class"):
+        load_experiment(path)
+    assert "own_cell" not in sys.modules
+    monkeypatch.syspath_prepend(tmp_path)
+    experiment = load_experiment(path)
+    try:
+        assert type(experiment.task.cell) is sys.modules["own_cell"].Cell
+        assert check(experiment) == experiment
+    finally:
+        del sys.modules["own_cell"]
 
 
 def test_steps():

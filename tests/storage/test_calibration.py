@@ -44,11 +44,23 @@ def test_that_of_another_checkpoint_is_refused(copied):
         calibration.checkpoint_digest(copied, one)
 
 
+@pytest.mark.usefixtures("unannotated")
 def test_what_json_cannot_hold_is_refused(copied):
     step = lstm_jax.load(copied).step
     with pytest.raises(ConfigError, match="calibrate must return what JSON can hold"):
         calibration.save(copied, step, "", {"temperature": object()})
+    with pytest.raises(ConfigError, match="calibrate must return a mapping, not a list"):
+        calibration.save(copied, step, "", [1.0])
     assert not (copied / "calibration").exists()
+
+
+@pytest.mark.usefixtures("unannotated")
+def test_numbers_as_keys_are_read_back_as_json_has_them(copied):
+    """Their order was another one when it was read, and the run could not be loaded."""
+    step = lstm_jax.load(copied).step
+    digest = calibration.checkpoint_digest(copied, step)
+    calibration.save(copied, step, digest, {2: 1.0, 10: {3: 2.0, 20: 1.0}})
+    assert calibration.read(copied, step, digest) == {"2": 1.0, "10": {"3": 2.0, "20": 1.0}}
 
 
 def test_a_step_is_calibrated_when_asked(copied, monkeypatch):
@@ -65,7 +77,10 @@ def test_a_step_is_calibrated_when_asked(copied, monkeypatch):
     assert not (copied / "calibration").exists()
     monkeypatch.setattr(Classification, "calibrate", calibrate)
     assert run.calibrate() == run.calibration == {"examples": 13}
-    assert lstm_jax.load(copied, step="latest")._use.calibrated("examples") == 13
+    use = lstm_jax.load(copied, step="latest")._use
+    assert use.calibrated("examples") == 13
+    with pytest.raises(ConfigError, match=r"calibrate found no 'example' .* but examples"):
+        use.calibrated("example")
     assert found == [("0", "1")]
 
 

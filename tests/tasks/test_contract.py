@@ -18,7 +18,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.metrics import Mean
 from lstm_jax.modules import structure
 from lstm_jax.optimization import Optimizer
-from lstm_jax.tasks import Output, Score, Task, Term, evaluation
+from lstm_jax.tasks import Output, Score, Task, Term, capability, evaluation
 from tests.data.test_preprocessing import AtMost
 from tests.runs import assert_same_run
 
@@ -60,7 +60,7 @@ class Counting(Task):
 
     @property
     def score(self):
-        return Score(self.metric, "max")
+        return Score(self.metric, "most" if self.metric == "best" else "max")
 
     def build(self, rngs, preprocessor):
         del rngs, preprocessor
@@ -152,6 +152,20 @@ def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path
     assert_same_run(tmp_path / "cut", tmp_path / "doubled")
 
 
+@dataclasses.dataclass(frozen=True)
+class Stepping(Counting):
+    def summarize(self, sums, rows, preprocessor):
+        return super().summarize(sums, rows, preprocessor) | {"step": 1000.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Loading(Counting):
+    @capability
+    def evaluate(self, use):
+        return use
+
+
+@pytest.mark.usefixtures("unannotated")
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -160,8 +174,18 @@ def test_training_reads_what_augmentation_makes_and_evaluation_does_not(tmp_path
             "Counting.score is 'accuracy', which is not among its metrics: read",
         ),
         (Counting("refused"), "2 features of 5: no"),
+        (Counting("best"), "the direction of a score is min or max, not 'most'"),
+        (
+            Stepping(),
+            "Stepping.summarize gives a figure 'step', which the log has of its own: call it "
+            "otherwise",
+        ),
+        (
+            Loading(),
+            "Loading.evaluate: a run has its own 'evaluate': call the capability otherwise",
+        ),
     ],
-    ids=["score", "check"],
+    ids=["score", "check", "direction", "figure", "capability"],
 )
 def test_what_cannot_be_is_said_before_the_first_step(task, message, tmp_path):
     whole = dataclasses.replace(DATA, batch_size=5, groups=1)
