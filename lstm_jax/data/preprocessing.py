@@ -176,12 +176,12 @@ def as_steps(values: Any, place: str, kind: Features) -> np.ndarray:
     """
     try:
         found = np.asarray(values)
-        # An array of objects may hold numbers; text, dates, masks and complex numbers are none.
-        if found.dtype.kind not in "biufO" or isinstance(values, np.ma.MaskedArray):
+        # Of complex numbers, dates and masks a part would be lost; text may say numbers.
+        if found.dtype.kind not in "biufOU" or isinstance(values, np.ma.MaskedArray):
             raise TypeError
         found = narrowed(found, np.float32)
     except (TypeError, ValueError):
-        raise DataError(f"{place}: expected real numbers [time, {kind.size}]") from None
+        raise DataError(f"{place}: expected numbers [time, {kind.size}]") from None
     if found.ndim == 1:
         found = found[:, None]
     if found.ndim != 2 or found.shape[1] != kind.size or not len(found):

@@ -29,7 +29,9 @@ _SPACE = """{
 def flags(text, tmp_path_factory) -> list[str]:
     """Those of a sweep that is done."""
     folder = tmp_path_factory.mktemp("swept")
-    files = write_files(folder, text, _SPACE, "trials=3, sampler='random'", "epochs=1")
+    files = write_files(
+        folder, text, _SPACE, "trials=3, sampler='random'", "epochs=1, steps_per_dispatch=1"
+    )
     # The size of the cell goes with the cell that a trial replaces.
     files += ["--config.task.cell.hidden=9", "--config.task.layers=2"]
     with Sweeping([*files, "--workers=2", "--seeds=2"], folder / "log") as sweeping:
@@ -268,12 +270,12 @@ def test_another_sweep_in_its_directory_is_refused(flag, message, mistake, flags
     assert message in mistake("sweep", *flags, *seeds, flag)
 
 
-def test_an_unknown_metric_ends_the_sweep(text, tmp_path):
+def test_an_unknown_metric_ends_the_sweep(program, text, tmp_path):
     options = "trials=3, metric='validation/nats_per_tokn', direction='min'"
-    files = write_files(tmp_path, text, _SPACE, options)
-    with Sweeping([*files, "--workers=1"], tmp_path / "log") as sweeping:
-        assert sweeping.end() == 2
-    told = sweeping.printed().splitlines()[-1]
+    files = write_files(tmp_path, text, _SPACE, options, "steps_per_dispatch=1")
+    code, _, printed = program("sweep", *files, "--workers=1")
+    assert code == 2
+    told = printed.splitlines()[-1]
     assert told.startswith("error: the runs log no metric")
     assert "did you mean 'validation/nats_per_token'" in told
     # The trial waits for the mistake to be mended.

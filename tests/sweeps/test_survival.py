@@ -68,6 +68,7 @@ def test_a_killed_sweep_goes_on(text: str, tmp_path: Path) -> None:
         assert after[number].seconds == before[number].seconds
 
 
+@pytest.mark.slow  # what it rests on is tried on each kind of database in test_desk.py
 def test_two_machines_share_a_database(postgresql: str, text: str, tmp_path: Path) -> None:
     """Started at once, before there is any table; one of them is then lost with its worker."""
     flags = write_files(tmp_path, text, _SPACE, "sampler='random', trials=4")

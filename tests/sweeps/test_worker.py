@@ -169,8 +169,7 @@ def test_a_trial_whose_worker_dies_over_ending_it_stays_pruned(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = grid("optimizer.learning_rate", 0.05, 1e-6, pruner="median", startup=1, warmup=2)
-
-    finish = Desk.finish
+    experiment, finish = tiny(text, steps_per_dispatch=1), Desk.finish
 
     def die(self: Any, trial: Any, state: State, *rest: Any) -> None:
         if state is State.PRUNED:
@@ -180,8 +179,8 @@ def test_a_trial_whose_worker_dies_over_ending_it_stays_pruned(
     with monkeypatch.context() as patch:
         patch.setattr(Desk, "finish", die)
         with pytest.raises(KeyboardInterrupt):
-            run_sweep(sweep, tiny(text), tmp_path / "sweep")
-    trials = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+            run_sweep(sweep, experiment, tmp_path / "sweep")
+    trials = run_sweep(sweep, experiment, tmp_path / "sweep").trials
     assert [trial.state for trial in trials] == [State.COMPLETE, State.PRUNED]
     assert list(trials[1].curve) == [1, 2]
 
@@ -221,7 +220,7 @@ class Own(LSTM):
 def test_own_classes_need_no_word_of_trust_from_who_has_imported_them(
     where: str, text: str, tmp_path: Path
 ) -> None:
-    experiment = tiny(text, epochs=1)
+    experiment = tiny(text, epochs=1, steps_per_dispatch=1)
     if where == "experiment":
         experiment = lstm_jax.override(experiment, {"task.cell": Own(hidden=3)})
         sweep = run_sweep(grid("keep", 3), experiment, tmp_path / "sweep")

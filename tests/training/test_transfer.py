@@ -40,7 +40,6 @@ def language_model(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def started(language_model: Path, reviews: str, **changes: Any) -> Experiment:
     given = {"task__pretrained": str(language_model), "task__bidirectional": False}
-    given |= {"steps_per_dispatch": 1}  # one program for each shape, not two
     return tiny_classifier(reviews, **given | changes)
 
 
