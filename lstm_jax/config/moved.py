@@ -4,9 +4,11 @@ The tables are frozen: what stands here was written into runs, or imported by us
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+
+from lstm_jax.config.left import GONE, NAMES, RENAMED
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {
@@ -44,20 +46,26 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "experiments.program": "lstm_jax.programs.program",
         "lstm_jax.adversarial": "lstm_jax.functional.adversarial",
         "lstm_jax.affine": "lstm_jax.functional.affine",
+        "lstm_jax.arguments": "lstm_jax.functional.arguments",
         "lstm_jax.backend": "lstm_jax.recurrence.backend",
         "lstm_jax.checkpoints": "lstm_jax.storage.checkpoints",
         "lstm_jax.cudnn": "lstm_jax.recurrence.cudnn",
         "lstm_jax.curves": "lstm_jax.reporting.curves",
         "lstm_jax.data.reviews": "lstm_jax.data.text.reviews",
         "lstm_jax.data.tokenization": "lstm_jax.data.text.tokenization",
+        "lstm_jax.data.unknown": "lstm_jax.data.text.unknown",
         "lstm_jax.data.vocabulary": "lstm_jax.data.text.vocabulary",
         "lstm_jax.elementwise_scan": "lstm_jax.recurrence.elementwise",
         "lstm_jax.events": "lstm_jax.reporting.events",
         "lstm_jax.explanation": "lstm_jax.inference.explanation",
         "lstm_jax.finite": "lstm_jax.training.finite",
+        "lstm_jax.harmless": "lstm_jax.storage.harmless",
+        "lstm_jax.integers": "lstm_jax.functional.integers",
         "lstm_jax.interruption": "lstm_jax.runtime.interruption",
+        "lstm_jax.leaves": "lstm_jax.storage.leaves",
         "lstm_jax.literals": "lstm_jax.config.literals",
         "lstm_jax.losses": "lstm_jax.functional.losses",
+        "lstm_jax.manifest": "lstm_jax.storage.manifest",
         "lstm_jax.memory": "lstm_jax.runtime.memory",
         "lstm_jax.metrics_log": "lstm_jax.storage.metrics_log",
         "lstm_jax.native": "lstm_jax.recurrence.native",
@@ -80,44 +88,6 @@ MODULES: Mapping[str, str] = MappingProxyType(
 )
 """Modules that are gone, and where to look for what was in them."""
 
-NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "lstm_jax.data.text.PythonDocumentation": "lstm_jax.data",
-        "lstm_jax.data.text.TextFile": "lstm_jax.data",
-        "lstm_jax.data.text.TextFiles": "lstm_jax.data",
-        "lstm_jax.reporting.CURVES": "lstm_jax.reporting.reporter",
-        "lstm_jax.reporting.Reporter": "lstm_jax.reporting.reporter",
-        "lstm_jax.reporting.describe_evaluation": "lstm_jax.reporting.reporter",
-        "lstm_jax.reporting.progress_bar": "lstm_jax.reporting.reporter",
-        "lstm_jax.reporting.say": "lstm_jax.reporting.reporter",
-        "lstm_jax.training.EvalStep": "lstm_jax.tasks.evaluation",
-        "lstm_jax.training.GRADIENT_NORM": "lstm_jax.training.step",
-        "lstm_jax.training.Prepared": "lstm_jax.training.step",
-        "lstm_jax.training.Report": "lstm_jax.training.step",
-        "lstm_jax.training.TrainSteps": "lstm_jax.training.step",
-        "lstm_jax.training.TrainState": "lstm_jax.training.step",
-        "lstm_jax.training.evaluate": "lstm_jax.tasks.evaluation",
-        "lstm_jax.training.init_state": "lstm_jax.training.step",
-        "lstm_jax.training.make_eval_step": "lstm_jax.tasks.evaluation",
-        "lstm_jax.training.make_train_steps": "lstm_jax.training.step",
-        "lstm_jax.training.own": "lstm_jax.training.step",
-        "lstm_jax.training.prepare": "lstm_jax.training.step",
-        "lstm_jax.training.stack": "lstm_jax.training.step",
-        "lstm_jax.training.stacks": "lstm_jax.training.step",
-        "lstm_jax.training.summarize": "lstm_jax.training.step",
-        "lstm_jax.training.zeros_like": "lstm_jax.training.step",
-    }
-)
-"""Names that stood in modules which are packages today, and the modules that have them."""
-
-RENAMED: Mapping[str, str] = MappingProxyType(
-    {
-        "lstm_jax.data.LabelledBatch": "lstm_jax.data.PaddedBatch",
-        "lstm_jax.data.PaddedTexts": "lstm_jax.data.PaddedDataset",
-    }
-)
-"""Classes that are no configs and are called otherwise today."""
-
 
 class _Moved:
     """Says of a module that is gone where it is now: a finder in `sys.meta_path`."""
@@ -125,22 +95,47 @@ class _Moved:
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         """Raises ImportError for such a module; all others are for other finders."""
         del path, target
-        if fullname in MODULES:
-            # Not a ModuleNotFoundError, which `from lstm_jax import optimizers` would hide.
-            raise ImportError(f"{fullname} has moved: import it from {MODULES[fullname]}")
+        if (place := MODULES.get(fullname)) is None:
+            return
+        hints = (
+            f"; {_hint(name)}"
+            for table in (RENAMED, GONE)
+            for name in table
+            if name.rpartition(".")[0] == place
+        )
+        # Not a ModuleNotFoundError, which `from lstm_jax import optimizers` would hide.
+        raise ImportError(f"{fullname} has moved: import it from {place}{''.join(hints)}")
 
 
 def tell_of_old_imports() -> None:
-    """From now on importing a module of before says in a line where it is now."""
+    """From now on importing a module of before, or a name that left one, says where it is now."""
     if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
         finder: Any = _Moved()
         sys.meta_path.append(finder)
+    for holder in {name.rpartition(".")[0] for name in (*NAMES, *RENAMED, *GONE)}:
+        if holder in sys.modules:
+            vars(sys.modules[holder]).setdefault("__getattr__", _refusing(holder))
 
 
 def refuse(module: str, name: str) -> Exception:
-    """The error of a name that a package does not have: where it is now, if it was there before."""
-    if new := RENAMED.get(f"{module}.{name}"):
-        return ImportError(f"{module}.{name} is called {new} now")
-    if place := NAMES.get(f"{module}.{name}"):
-        return ImportError(f"{module}.{name} has moved: import it from {place}")
+    """The error of a name that a module does not have: where it is now, if it was there before."""
+    if hint := _hint(f"{module}.{name}"):
+        return ImportError(hint)
     return AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def _hint(name: str) -> str | None:
+    if name in RENAMED:
+        return f"{name} is called {RENAMED[name]} now"
+    if name in NAMES:
+        return f"{name} has moved: import it from {NAMES[name]}"
+    return f"{name} is gone: {GONE[name]}" if name in GONE else None
+
+
+def _refusing(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module, with which it need not know what has left it."""
+
+    def refused(name: str) -> Any:
+        raise refuse(module, name)
+
+    return refused

@@ -3,12 +3,14 @@
 import dataclasses
 import importlib
 import json
+import pkgutil
+import re
 
 import pytest
 
 import lstm_jax.sweeps
 from lstm_jax.cells import Cell
-from lstm_jax.config import from_json, moved, to_json
+from lstm_jax.config import from_json, left, moved, to_json
 from lstm_jax.config.saved import _public_name
 from lstm_jax.data.base import Data
 from lstm_jax.data.preprocessing import Preprocessor
@@ -49,29 +51,75 @@ def test_every_config_class_has_a_public_name_of_a_package():
 def test_an_import_of_a_module_of_before_says_the_new_one(name):
     with pytest.raises(ImportError) as caught:
         importlib.import_module(name)
-    assert str(caught.value) == f"{name} has moved: import it from {moved.MODULES[name]}"
+    first, *others = str(caught.value).split("; ")
+    assert first == f"{name} has moved: import it from {moved.MODULES[name]}"
     importlib.import_module(moved.MODULES[name])
+    # What is not there under its name is said at once.
+    assert all(other.startswith(f"{moved.MODULES[name]}.") for other in others)
     if name.count(".") == 1 and name.startswith("lstm_jax.") and name != "lstm_jax.backend":
         with pytest.raises(ImportError, match=f"{name} has moved: import it from"):
             exec(f"from lstm_jax import {name.partition('.')[2]}")
 
 
-@pytest.mark.parametrize("name", moved.NAMES)
+@pytest.mark.parametrize("name", left.NAMES)
 def test_a_name_that_left_its_module_says_where_it_is(name):
     package, _, part = name.rpartition(".")
     with pytest.raises(ImportError) as caught:
         exec(f"from {package} import {part}")
-    assert str(caught.value) == f"{name} has moved: import it from {moved.NAMES[name]}"
-    assert hasattr(importlib.import_module(moved.NAMES[name]), part)
+    assert str(caught.value) == f"{name} has moved: import it from {left.NAMES[name]}"
+    assert hasattr(importlib.import_module(left.NAMES[name]), part)
 
 
-@pytest.mark.parametrize("name", moved.RENAMED)
-def test_a_class_that_is_called_otherwise_says_how(name):
+@pytest.mark.parametrize("name", left.RENAMED)
+def test_a_name_that_is_called_otherwise_says_how(name):
     package, _, part = name.rpartition(".")
     with pytest.raises(ImportError) as caught:
         exec(f"from {package} import {part}")
-    assert str(caught.value) == f"{name} is called {moved.RENAMED[name]} now"
-    assert of_name(moved.RENAMED[name])
+    assert str(caught.value) == f"{name} is called {left.RENAMED[name]} now"
+    assert of_name(left.RENAMED[name])
+
+
+@pytest.mark.parametrize("name", left.GONE)
+def test_a_name_that_is_gone_says_what_is_in_its_place(name):
+    package, _, part = name.rpartition(".")
+    with pytest.raises(ImportError) as caught:
+        exec(f"from {package} import {part}")
+    assert str(caught.value) == f"{name} is gone: {left.GONE[name]}"
+    named = re.findall(r"lstm_jax(?:\.\w+)+", left.GONE[name])
+    assert named
+    for one in named:
+        assert pkgutil.resolve_name(one) is not None
+
+
+@pytest.mark.parametrize("name", [*left.NAMES, *left.RENAMED, *left.GONE])
+def test_what_was_imported_before_has_left_a_module_that_is_still_there(name):
+    module = importlib.import_module(name.rpartition(".")[0])
+    assert name.rpartition(".")[2] not in vars(module)
+
+
+# What the versions before the rooms, and before the preprocessors, had under these names.
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("data.base.Source", "import it from lstm_jax.data"),
+        ("tasks.base.cells_of", "import it from lstm_jax.tasks.fields"),
+        ("modules.Noise", "is gone: lstm_jax.modules.Stack takes dropout"),
+        ("data.labelled.PaddedTexts", "is called lstm_jax.data.PaddedDataset now"),
+        ("arguments.check_axes", "import it from lstm_jax.functional.arguments"),
+        ("data.unknown.SHARE", "import it from lstm_jax.data.text.unknown"),
+        ("data.tokenization.Tokens", "tokenization.Tokens is called lstm_jax.data.Unit now"),
+        ("data.vocabulary.rules_of", "vocabulary.rules_of is gone: the rules are a field of"),
+        ("prediction.logits_of", "logits_of is called lstm_jax.inference.prediction.outputs_of"),
+        ("run_directory.read_vocabulary", "lstm_jax.storage.run_directory.read_preprocessor now"),
+        ("transfer.REQUIRED", "transfer.REQUIRED is gone: a model takes the parts that both have"),
+    ],
+)
+def test_one_import_of_before_is_told_where_to_look(name, hint):
+    module, _, part = f"lstm_jax.{name}".rpartition(".")
+    with pytest.raises(ImportError) as caught:
+        exec(f"from {module} import {part}")
+    assert hint in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_name_that_never_was_is_an_ordinary_mistake():
