@@ -116,7 +116,8 @@ def render(record: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    plain = value.item() if isinstance(value, np.generic) else value
+    # Of NumPy or of JAX, where a task leaves a figure as it was computed.
+    plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return "null" if math.isnan(plain) else f"{'-' if plain < 0 else ''}1e999"
     return json.dumps(plain)

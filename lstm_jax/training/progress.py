@@ -12,6 +12,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.tasks.base import Score, Task
+from lstm_jax.tasks.contract import figures
 from lstm_jax.tasks.evaluation import EvalStep, evaluate
 from lstm_jax.types import Array, Batch, Params
 
@@ -75,17 +76,15 @@ def check_score(
     """Evaluates a few batches, so that a score which nothing computes is not missed an epoch later.
 
     Raises:
-        ConfigError: the task's score is not among its metrics, or one has the name of something
-            else in the log.
+        ConfigError: the task's score is not among its metrics, they are no numbers, or one has the
+            name of something else in the log.
     """
-    metrics, name = (
-        task.summarize(*evaluate(eval_step, params, batches), preprocessor),
-        type(task).__name__,
-    )
+    metrics = figures(task, *evaluate(eval_step, params, batches), preprocessor)
+    name = type(task).__name__
     if taken := [one for one in ("split", "step", "epoch") if one in metrics]:
         raise ConfigError(
-            f"{name}.summarize gives a figure {taken[0]!r}, which the log has of its own: call it "
-            "otherwise"
+            f"{name}.summarize gives a figure {taken[0]!r}, which the log has of its own: "
+            "call it otherwise"
         )
     if (score := task.score.metric) not in metrics:
         known = ", ".join(metrics)

@@ -12,14 +12,14 @@ from jaxtyping import Float, Int
 
 from lstm_jax.data.base import Data, Dataset, learn
 from lstm_jax.data.preprocessing import Preprocessor
-from lstm_jax.errors import ConfigError
 from lstm_jax.metrics.means import Mean, Metric, merge_metrics
 from lstm_jax.modules import Graph, initialize, merge, structure
 from lstm_jax.optimization.optimizers import Optimizer
 from lstm_jax.recurrence import backend, native_library
 from lstm_jax.runtime.memory import release_freed_memory
 from lstm_jax.tasks.base import Output, Task, minimized
-from lstm_jax.tasks.evaluation import EvalStep, make_eval_step
+from lstm_jax.tasks.contract import check_data, check_names, check_terms, checked, figures
+from lstm_jax.tasks.evaluation import EvalStep, check_rows, make_eval_step
 from lstm_jax.training.progress import Progress, first_progress
 from lstm_jax.training.transfer import Origin, adopt, describe_adopted
 from lstm_jax.types import Array, Batch, Carry, Key, Params
@@ -83,20 +83,13 @@ def prepare(
 
     Raises:
         DataError: the data cannot be read, or are too few.
-        ConfigError: the optimizer refuses its options, or the model does not fit its origin.
+        ConfigError: the optimizer refuses its options, the model does not fit its origin, or the
+            task gives something else than its contract says.
     """
     preprocessor = learn(data, None if origin is None else origin.preprocessor)
     dataset = data.open(preprocessor, seed)
-    if not isinstance(batch := dataset.batch(0), task.BATCH):
-        raise ConfigError(
-            f"{type(task).__name__} learns from batches of {task.BATCH.__name__}, and "
-            f"{type(data).__name__} gives {type(batch).__name__}"
-        )
-    if not isinstance(preprocessor, task.PREPROCESSOR):
-        raise ConfigError(
-            f"{type(task).__name__} needs a {task.PREPROCESSOR.__name__}, and "
-            f"{type(data).__name__} gives {type(preprocessor).__name__}"
-        )
+    batch = dataset.batch(0)
+    check_data(task, data, batch, preprocessor)
     task.check(preprocessor, dataset)
     epoch = dataset.steps_per_epoch
     with backend.recorded() as used:
@@ -122,6 +115,7 @@ def prepare(
     if origin is not None and origin.params is not None:
         notes.insert(0, describe_adopted(state.params, origin, task.OWN))
     eval_step = make_eval_step(task, graph, seed)
+    check_rows(eval_step, state.params, dataset.evaluation("validation"))
     named = (
         f"native {native_library.instruction_set()}" if name == "native" else name for name in used
     )
@@ -167,7 +161,8 @@ def init_state(
     carry = task.initial_carry(merge(graph, params), batch_size)
 
     def metrics(params: Params, batch: Batch) -> dict[str, Metric]:
-        output = task.loss(merge(graph, params), batch, carry, None)
+        output = checked(task, task.loss(merge(graph, params), batch, carry, None), batch)
+        check_terms(task, output.terms)
         return output.metrics | {GRADIENT_NORM: Mean(jnp.zeros(()), jnp.zeros(()))}
 
     state = TrainState(
@@ -225,7 +220,9 @@ def _train_steps(
             batch = data.augment(jax.random.fold_in(key, _AUGMENTATION), batch)
 
         def loss(params: Params) -> tuple[Array, Output]:
-            output = task.loss(merge(graph, params), batch, state.carry, key)
+            output = checked(task, task.loss(merge(graph, params), batch, state.carry, key), batch)
+            check_terms(task, output.terms)
+            check_names(task, state.metrics, {*output.metrics, GRADIENT_NORM})
             return minimized(output.terms), output
 
         (value, output), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
@@ -263,8 +260,8 @@ def summarize(
     if norm.count == 0:
         return {}
     rate = optimizer.learning_rate_at(int(state.step) - 1, steps_per_epoch, scale)
-    figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
-    return task.summarize(sums, {}, preprocessor) | figures
+    own_figures = {GRADIENT_NORM: norm.compute(), "learning_rate": rate}
+    return figures(task, sums, {}, preprocessor) | own_figures
 
 
 def stack(batches: list[Batch]) -> Batch:
