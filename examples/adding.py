@@ -16,6 +16,7 @@ from flax import nnx
 
 from lstm_jax import data
 from lstm_jax.cells import LSTM, Cell
+from lstm_jax.errors import ConfigError
 from lstm_jax.inference import predict
 from lstm_jax.metrics import Mean
 from lstm_jax.modules import Dense, Pooling, Stack, recurrent_layers
@@ -78,6 +79,10 @@ class Regression(Task):
     cell: Cell = dataclasses.field(default_factory=lambda: LSTM(hidden=32))
 
     score = Score("squared_error", "min")
+
+    def check(self, preprocessor, dataset):
+        if not isinstance(preprocessor.targets, data.Values):
+            raise ConfigError(f"a regression learns values, not {preprocessor.targets.describe()}")
 
     def build(self, rngs, preprocessor):
         return Regressor(self.cell, preprocessor.inputs.size, preprocessor.targets.size, rngs)

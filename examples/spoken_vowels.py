@@ -53,7 +53,7 @@ class Standardized(data.Preprocessor):
 
     def fit(self, source, given=None):
         classes = source.class_names()
-        if given is not None:  # what the parameters of another run have read
+        if isinstance(given, Standardized):  # what the parameters of another run have read
             return Standardized(classes, given.mean, given.deviation)
         examples = list(source.examples("train"))
         kind = data.Features(len(examples[0].inputs[0]))

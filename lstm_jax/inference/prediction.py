@@ -114,6 +114,8 @@ def predict(use: Any, given: Any, *, batch_size: int = 64) -> Float[np.ndarray, 
         DataError: an example is malformed.
     """
     is_read = isinstance(given, list) and all(isinstance(one, Example) for one in given)
+    if getattr(given, "shape", None) == ():  # which looks as if one could go through it
+        raise ConfigError(f"a list of sequences is needed, not one number: {given}")
     examples = given if is_read else list(use.data.read(given))
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")

@@ -14,10 +14,16 @@ import numpy as np
 import pytest
 
 import lstm_jax
-from examples.adding import Adding
+from examples.adding import Adding, Numbers, Regression
 from examples.spoken_vowels import SpokenVowels, Standardized
 from lstm_jax import Experiment
-from lstm_jax.data import Example, PaddedDataset, PaddedSequences
+from lstm_jax.data import (
+    Example,
+    LabelledTextPreprocessor,
+    PaddedDataset,
+    PaddedSequences,
+    Vocabulary,
+)
 from lstm_jax.errors import ConfigError, DataError
 from lstm_jax.sweeps import Sweep, run_sweep
 from tests.processes import ROOT
@@ -197,6 +203,7 @@ def test_wrong_inputs_are_one_line(whole):
     data = whole.experiment.data
     for wrong, error, message in (
         ("text", ConfigError, "a list of sequences is needed, not a str"),
+        (np.array(3.0), ConfigError, "a list of sequences is needed, not one number: 3.0"),
         ([np.zeros((3, 99))], DataError, r"sequence 0: expected numbers \[time, "),
         ([np.zeros((0, 2))], DataError, "at least one step, got"),
         ([some(whole)[0] * np.nan], DataError, "sequence 0: a number is not finite"),
@@ -253,3 +260,17 @@ def test_another_runs_scaling_is_taken_with_its_parameters(vowels):
     fitted = data.fit(given)
     assert (fitted.mean, fitted.deviation) == (given.mean, given.deviation)
     assert fitted.classes == ("1", "2", "3")
+
+
+def test_what_does_not_fit_an_example_is_one_line(vowels):
+    data = PaddedSequences(SpokenVowels(str(vowels)), Standardized())
+    of_texts = LabelledTextPreprocessor(Vocabulary(("a", "<unk>"), "words"), ("x", "y"))
+    with pytest.raises(ConfigError) as caught:
+        data.fit(of_texts)
+    assert str(caught.value) == (
+        "task.pretrained: that model reads 2 tokens, and these data are vectors of 12 features"
+    )
+    with pytest.raises(ConfigError) as caught:
+        Regression().check(data.fit(), None)
+    assert str(caught.value) == "a regression learns values, not 3 classes"
+    Regression().check(Numbers(), None)
