@@ -39,9 +39,14 @@ def verify(workdir: Path, saved: Mapping[str, Any], step: int) -> None:
         step: of the checkpoint.
 
     Raises:
-        RunDirectoryError: a file was changed since, or cannot be read.
+        RunDirectoryError: a file was changed since, is missing, or cannot be read.
     """
     for name, noted in saved.items():
+        if not (workdir / name).exists():
+            raise RunDirectoryError(
+                f"{workdir / name} is missing, with which the checkpoint of step {step} was saved: "
+                "put it back"
+            )
         if _digest(workdir / name, noted["without"]) != noted["sha256"]:
             raise RunDirectoryError(
                 f"{workdir / name} was changed since the checkpoint of step {step} was saved: put "

@@ -270,6 +270,10 @@ def _read_text(path: Path, name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise RunDirectoryError(f"{path / name} cannot be read: {error}") from error
     if (path / CONFIG).exists():
+        if (path / CHECKPOINTS).exists():
+            raise RunDirectoryError(
+                f"{path / name} is missing, without which the run cannot be read: put it back"
+            )
         raise RunDirectoryError(f"{path} has no {name}: the run stopped before it was written")
     if path.is_dir():
         runs = sorted(str(child.parent) for child in path.glob(f"*/{CONFIG}"))

@@ -6,7 +6,7 @@ import pytest
 
 import lstm_jax
 from lstm_jax.errors import CheckpointError, RunDirectoryError
-from lstm_jax.storage import checkpoints
+from lstm_jax.storage import checkpoints, digests
 from tests.runs import tiny_classifier
 
 
@@ -28,6 +28,23 @@ def test_a_changed_file_is_found_before_it_is_used(copied, reviews, name, old, n
     assert str(caught.value).startswith(f"{path} was changed since the checkpoint of step ")
     with pytest.raises(RunDirectoryError):
         lstm_jax.train(tiny_classifier(reviews), copied)
+
+
+def test_a_missing_file_is_told(copied):
+    path, step = copied / "preprocessor.json", lstm_jax.load(copied).step
+    path.unlink()
+    with pytest.raises(RunDirectoryError) as caught:
+        lstm_jax.load(copied)
+    assert str(caught.value) == (
+        f"{path} is missing, without which the run cannot be read: put it back"
+    )
+    # So it is where a vocabulary.json is beside it, which runs of the first format have.
+    manifest = checkpoints.read_manifest(copied / "checkpoints", step)
+    with pytest.raises(RunDirectoryError) as caught:
+        digests.verify(copied, manifest["metadata"]["files"], step)
+    assert str(caught.value) == (
+        f"{path} is missing, with which the checkpoint of step {step} was saved: put it back"
+    )
 
 
 def test_what_may_grow_and_how_the_text_is_laid_out_do_not_count(copied, reviews):
