@@ -20,7 +20,7 @@ from lstm_jax.files import expand_user
 from lstm_jax.modules import Graph, merge, structure
 from lstm_jax.reporting.reporter import progress_bar
 from lstm_jax.storage import calibration, checkpoints, digests, run_directory
-from lstm_jax.tasks.base import Score
+from lstm_jax.tasks.base import Score, Task
 from lstm_jax.tasks.capabilities import Use, bind, capabilities
 from lstm_jax.tasks.evaluation import evaluate, make_eval_step
 from lstm_jax.types import Params
@@ -182,7 +182,8 @@ def load(workdir: str | Path, step: int | str | None = None, trust: Collection[s
 
     Raises:
         RunDirectoryError: it is not a run directory.
-        ConfigError: its config names a class that is not trusted.
+        ConfigError: its config names a class that is not trusted; or without a `step`, the task
+            has another score now, which the run has not logged.
         CheckpointError: no such step, or its checkpoint is damaged. Without a `step` the next best
             is loaded then, with a warning.
     """
@@ -203,7 +204,9 @@ def open_run(
     if not kept:
         raise CheckpointError(f"{directory} holds no checkpoint yet: train the run first")
     if step is None:
-        candidates = _ranked(kept, run_directory.read_metrics(workdir), experiment.task.score)
+        metrics = run_directory.read_metrics(workdir)
+        _check_logged(workdir, experiment.task, metrics, kept)
+        candidates = _ranked(kept, metrics, experiment.task.score)
     elif step == "latest":
         candidates = [kept[-1]]
     elif step in kept:
@@ -236,6 +239,24 @@ def _restore_one(directory: Path, step: int, template: Params) -> Params:
     metadata = checkpoints.read_manifest(directory, step)["metadata"]
     digests.verify(directory.parent, metadata.get("files", {}), step)
     return checkpoints.restore(directory, step, template, part=".params")
+
+
+def _check_logged(
+    workdir: Path, task: Task, metrics: dict[str, dict[str, np.ndarray]], kept: list[int]
+) -> None:
+    """Makes sure that checkpoints can be compared by what the task is scored by today.
+
+    Raises:
+        ConfigError: the validation was logged without it.
+    """
+    columns, metric = metrics.get("validation"), task.score.metric
+    if columns is not None and metric not in columns:
+        logged = ", ".join(name for name in columns if name not in ("step", "epoch"))
+        raise ConfigError(
+            f"{type(task).__name__}.score is {metric!r}, which {workdir} has not logged of its "
+            f"validation, but {logged}: undo the change, or name a step to load, one of "
+            f"{', '.join(map(str, kept))}"
+        )
 
 
 def _ranked(kept: list[int], metrics: dict[str, dict[str, np.ndarray]], score: Score) -> list[int]:

@@ -18,7 +18,7 @@ from lstm_jax.cells import SimpleRNN
 from lstm_jax.errors import CheckpointError, ConfigError, DataError, RunDirectoryError
 from lstm_jax.metrics.means import Mean
 from lstm_jax.storage import checkpoints
-from lstm_jax.tasks import evaluation
+from lstm_jax.tasks import LanguageModeling, Score, evaluation
 from tests.cells.table import CELLS
 from tests.compiled import devices
 from tests.runs import arrays_of, evaluations_of, log_of, tiny, write_text
@@ -67,6 +67,18 @@ def test_a_run_that_was_never_evaluated_loads_its_latest_step(text, tmp_path):
     lstm_jax.train(tiny(text, steps=2), tmp_path)
     (tmp_path / "metrics.jsonl").write_text("")
     assert lstm_jax.load(tmp_path).step == 2
+
+
+def test_a_score_that_the_run_has_not_logged_is_told(workdir, monkeypatch):
+    monkeypatch.setattr(LanguageModeling, "score", Score("macro", "max"))
+    with pytest.raises(ConfigError) as caught:
+        lstm_jax.load(workdir)
+    assert str(caught.value) == (
+        f"LanguageModeling.score is 'macro', which {workdir} has not logged of its validation, but "
+        "nats_per_token, perplexity, bits_per_character, tokens: undo the change, or name a step "
+        "to load, one of 12, 18, 20, 24"
+    )
+    assert lstm_jax.load(workdir, step=18).step == 18
 
 
 def test_it_says_what_it_was_trained_with_and_how_it_went(workdir, text):

@@ -1,6 +1,6 @@
 """What the training loop decides by: the best score so far, and how long ago that was."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -76,16 +76,44 @@ def check_score(
     """Evaluates a few batches, so that a score which nothing computes is not missed an epoch later.
 
     Raises:
-        ConfigError: the task's score is not among its metrics, they are no numbers, or one has the
-            name of something else in the log.
+        ConfigError: the task's score is not among its metrics, or they are no figures for the log.
     """
     metrics = figures(task, *evaluate(eval_step, params, batches), preprocessor)
-    name = type(task).__name__
-    if taken := [one for one in ("split", "step", "epoch") if one in metrics]:
-        raise ConfigError(
-            f"{name}.summarize gives a figure {taken[0]!r}, which the log has of its own: "
-            "call it otherwise"
-        )
     if (score := task.score.metric) not in metrics:
-        known = ", ".join(metrics)
+        name, known = type(task).__name__, ", ".join(metrics)
         raise ConfigError(f"{name}.score is {score!r}, which is not among its metrics: {known}")
+
+
+def check_same_score(
+    task: Task, progress: Progress, metrics: Mapping[str, Mapping[str, np.ndarray]]
+) -> None:
+    """Compares what a run has logged with its best score, so that no other one is compared with it.
+
+    Where the record of the best step is lost, nothing can be said.
+
+    Args:
+        task: that of today.
+        progress: of the checkpoint that the run goes on from.
+        metrics: the log, as `run_directory.read_metrics` returns it.
+
+    Raises:
+        ConfigError: by the task's score of today the best step so far was another one.
+    """
+    score, columns = task.score, metrics.get("validation", {})
+    best, last = int(progress.best_step), int(progress.evaluated_step)
+    steps = columns.get("step", np.zeros(0)).tolist()
+    if best not in steps:
+        return
+    # As `update_progress` rounds them.
+    missing = np.full(len(steps), np.nan)
+    values = columns.get(score.metric, missing).astype(np.float32).tolist()
+    value = float(progress.best_score)
+    is_best = values[steps.index(best)] == value and not any(
+        score.improves(one, value) for step, one in zip(steps, values, strict=True) if step <= last
+    )
+    if not is_best:
+        raise ConfigError(
+            f"{type(task).__name__}.score is {score.metric!r} ({score.direction}) now, by which "
+            f"{value:.6g} at step {best} is not the best so far: the run has compared another "
+            "score; undo the change or choose another directory"
+        )

@@ -177,8 +177,7 @@ class Loading(Counting):
         (Counting("best"), "the direction of a score is min or max, not 'most'"),
         (
             Stepping(),
-            "Stepping.summarize gives a figure 'step', which the log has of its own: call it "
-            "otherwise",
+            "Stepping.summarize: 'step' is a column of the log already: call the figure otherwise",
         ),
         (
             Loading(),
