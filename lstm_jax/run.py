@@ -22,6 +22,7 @@ from lstm_jax.reporting.reporter import progress_bar
 from lstm_jax.storage import calibration, checkpoints, digests, run_directory
 from lstm_jax.tasks.base import Score, Task
 from lstm_jax.tasks.capabilities import Use, bind, capabilities
+from lstm_jax.tasks.contract import figures
 from lstm_jax.tasks.evaluation import evaluate, make_eval_step
 from lstm_jax.types import Params
 
@@ -118,7 +119,7 @@ class Run:
         task = self.experiment.task
         eval_step = make_eval_step(task, self._graph, self.experiment.seed)
         found = evaluate(eval_step, self.params, progress_bar(batches, split))
-        metrics: dict[str, Any] = task.summarize(*found, self.preprocessor)
+        metrics = figures(task, *found, self.preprocessor)
         metrics |= dataset.facts(split)
         return metrics | task.details(*found, self.preprocessor)
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, overload
 
@@ -179,6 +180,8 @@ class PaddedDataset:
             batch_size: the most sequences in a batch; by default the config's.
         """
         size = self.batch_size if batch_size is None else batch_size
+        if not isinstance(size, numbers.Integral):
+            raise ConfigError(f"batch_size must be a whole number, got {size!r}")
         if size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {size}")
         encoded = self._encoded(split)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, overload
 
@@ -205,6 +206,8 @@ class TokenWindows:
         if batch_size is None:
             config = self.config
             batch_size = config.test_batch_size if split == "test" else config.batch_size
+        if not isinstance(batch_size, numbers.Integral):
+            raise ConfigError(f"batch_size must be a whole number, got {batch_size!r}")
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
         stream = self._stream(split)

@@ -34,7 +34,6 @@ class Evaluated(NamedTuple):
     """What the task keeps of each example, in the order of their places."""
 
 
-@functools.lru_cache(maxsize=8)
 def make_eval_step(task: Task, graph: Graph, seed: int = 0) -> EvalStep:
     """The compiled evaluation of one batch: no noise, no gradient. One program for one model.
 

@@ -16,9 +16,10 @@ from lstm_jax.storage import calibration, checkpoints, run_directory
 from lstm_jax.storage.run_directory import RunDirectory
 from lstm_jax.tasks import evaluation
 from lstm_jax.tasks.capabilities import capabilities
+from lstm_jax.tasks.contract import figures
 from lstm_jax.training.finite import check_state, dispatch
 from lstm_jax.training.origin import open_origin
-from lstm_jax.training.progress import check_score, update_progress
+from lstm_jax.training.progress import check_same_score, check_score, update_progress
 from lstm_jax.training.step import own, prepare, summarize, zeros_like
 
 
@@ -43,6 +44,7 @@ def train(
 
     Raises:
         RunDirectoryError: the directory is in use, or holds another experiment or other data.
+        ConfigError: the task gives something else than it must, or is scored otherwise than before.
         DataError, CheckpointError: the data cannot be read, or every checkpoint is damaged.
         NonFiniteError: a loss, a gradient or a parameter became NaN or infinite.
         StorageError: the disk is full.
@@ -91,6 +93,8 @@ class _Loop:
         if restored:
             self.directory.compare_data(restored.metadata["data"], self.digest)
             self.directory.compare_files(restored.metadata.get("files", {}), restored.step)
+            logged = run_directory.read_metrics(self.directory.path)
+            check_same_score(self.task, restored.state.progress, logged)
             self.notes += backend.describe_change(restored.metadata.get("backend"), self.backend)
         else:
             self.notes = "\n".join([self.notes, *self.task.warn(self.dataset)])
@@ -137,7 +141,7 @@ class _Loop:
         found = evaluation.evaluate(self.eval_step, self.state.params, batches)
         if self.interruption:
             return
-        metrics = self.task.summarize(*found, self.preprocessor)
+        metrics = figures(self.task, *found, self.preprocessor)
         self._record("validation", metrics)
         value = metrics[score.metric]
         progress = update_progress(progress, score, self.optimizer, self.step, value)

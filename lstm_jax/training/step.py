@@ -189,7 +189,6 @@ def _initializer(task: Task, preprocessor: Preprocessor) -> tuple[Graph, Callabl
     return structure(build)[0], jax.jit(lambda key: initialize(build, key)[1])
 
 
-@functools.lru_cache(maxsize=8)
 def make_train_steps(
     task: Task,
     optimizer: Optimizer,

@@ -17,7 +17,7 @@ from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.reporting import reporter as reporting
 from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints, run_directory
-from lstm_jax.tasks import evaluation
+from lstm_jax.tasks import LanguageModeling, Score, evaluation
 from tests.runs import (
     arrays_of,
     assert_same_arrays,
@@ -250,6 +250,14 @@ def test_another_experiment_is_refused_with_the_difference(text, tmp_path):
     assert "steps was 2 and is now 1 (it may only grow)" in message
     assert_same_arrays(arrays_of(tmp_path), before[0])
     assert (tmp_path / "metrics.jsonl").read_bytes() == before[1]
+
+
+def test_a_run_does_not_go_on_with_another_score(text, tmp_path, monkeypatch):
+    lstm_jax.train(tiny(text, steps=6), tmp_path)
+    lstm_jax.train(tiny(text, steps=8), tmp_path)
+    monkeypatch.setattr(LanguageModeling, "score", Score("perplexity", "min"))
+    with pytest.raises(ConfigError, match=r"^LanguageModeling\.score is 'perplexity' \(min\) now"):
+        lstm_jax.train(tiny(text, steps=10), tmp_path)
 
 
 def test_a_second_writer_is_refused_at_once(text, tmp_path):

@@ -133,13 +133,13 @@ def test_the_learning_rate_scale_of_a_plateau_reaches_the_optimizer(experiment):
 
 def test_the_same_arguments_give_the_same_program(experiment):
     one, two = prepare(experiment), prepare(experiment)
-    assert one.train_steps is two.train_steps
-    assert one.eval_step is two.eval_step
+    assert one.train_steps.func is two.train_steps.func
+    assert one.eval_step.observe.func is two.eval_step.observe.func
     other = prepare(experiment, seed=1)
     assert other.train_steps.func is one.train_steps.func
     assert other.train_steps.keywords != one.train_steps.keywords
     assert other.eval_step.observe.func is one.eval_step.observe.func
-    assert prepare(experiment, optimizer=Optimizer()).train_steps is not one.train_steps
+    assert prepare(experiment, optimizer=Optimizer()).train_steps.func is not one.train_steps.func
 
 
 # ---- metrics ------------------------------------------------------------------------------------
