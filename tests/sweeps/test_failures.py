@@ -16,7 +16,7 @@ from tests.sweeps.studies import add, begin, grid
 
 def test_a_trial_that_diverges_is_told_as_such(text: str, tmp_path: Path) -> None:
     sweep = grid("optimizer.learning_rate", 3e38, 0.1)
-    bad, good = run_sweep(sweep, tiny(text), tmp_path / "sweep").trials
+    bad, good = run_sweep(sweep, tiny(text, steps_per_dispatch=1), tmp_path / "sweep").trials
     assert (bad.state, bad.metric) == (State.DIVERGED, None)
     assert bad.error
     assert good.state is State.COMPLETE

@@ -20,7 +20,6 @@ from lstm_jax.sweeps.storage import (
     patiently,
     read_location,
 )
-from tests.sweeps.studies import EACH_STORAGE
 
 _ADDRESS = "postgresql+psycopg://me:{}@host:5432/sweeps"
 
@@ -121,7 +120,6 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
     assert pauses == [0.5, 1.0]
 
 
-@EACH_STORAGE
 def test_machines_that_begin_at_once_make_one_database(url: str | None, tmp_path: Path) -> None:
     if url is not None:  # a database without any table
         name = f"at_once_{os.getpid()}"

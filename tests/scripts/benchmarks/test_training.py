@@ -168,6 +168,7 @@ def get_config():
 """
 
 
+@pytest.mark.slow  # what it prints is tried on layers, what it measures on each model
 def test_training_prints_an_object_for_each_implementation(
     run: Any, tmp_path: pathlib.Path
 ) -> None:
