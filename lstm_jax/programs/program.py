@@ -1,30 +1,25 @@
 """What every program here does: parse flags, run, and say what was wrong in one line."""
 
 import contextlib
-import difflib
 import functools
-import importlib.machinery
-import importlib.util
 import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, cast
 
 from absl import app, flags, logging
 
 from lstm_jax import Experiment, override
 from lstm_jax.config.saved import check
 from lstm_jax.errors import ConfigError, NonFiniteError, StorageError, UserError
-from lstm_jax.files import expand_user, storage_error
+from lstm_jax.files import storage_error
 from lstm_jax.metrics.means import format_metric
+from lstm_jax.programs.config_files import load_object
 from lstm_jax.recurrence import backend
-
-T = TypeVar("T")
 
 _PREFIX = "config."
 _FLAGS = flags.FlagValues()
@@ -125,25 +120,6 @@ def load_experiment(path: str) -> Experiment:
     return experiment
 
 
-def load_object(name: str, path: str, kind: type[T]) -> T:
-    """What the function `get_{name}()` of a Python file returns.
-
-    Args:
-        name: "config" or "sweep", the name of the flag.
-        path: of the file.
-        kind: the class of the object.
-
-    Raises:
-        ConfigError: the file is missing or fails, or returns something else.
-    """
-    found = _call(f"get_{name}", expand_user(path), f"--{name}")
-    if not isinstance(found, kind):
-        article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        what = f"{article} {kind.__name__}"
-        raise ConfigError(f"{path} needs a function get_{name}() that returns {what}")
-    return found
-
-
 def config_changes() -> dict[str, str]:
     """What the `--config.a.b=value` flags of this command line say."""
     return {name.removeprefix(_PREFIX): str(_changes[name].value) for name in _changes}
@@ -178,42 +154,6 @@ def _parse(parts: Sequence[flags.FlagValues], arguments: list[str]) -> list[str]
     for part in parts:
         part.mark_as_parsed()
     return rest
-
-
-def _call(function: str, path: Path, flag: str) -> Any:
-    """What a function of a Python file returns; None if it has no such function."""
-    if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
-        hint = f"; did you mean {path.with_name(near[0])}?" if near else ""
-        raise ConfigError(f"{flag}: there is no file {path}{hint}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{flag}: {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(path.stem)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-        return getattr(module, function)() if hasattr(module, function) else None
-    except Exception as error:
-        # The mistake is in the caller's file, so its line helps more than our frames.
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        where = f"{path}, line {line}" if line else str(path)
-        message = " ".join(str(error).split())
-        raise ConfigError(f"{where}: {type(error).__name__}: {message}") from error
-    finally:
-        if not _is_importable(path):
-            del sys.modules[path.stem]
-            if before is not None:
-                sys.modules[path.stem] = before
-
-
-def _is_importable(path: Path) -> bool:
-    """Whether the classes in a file are found again by an import, as saved configs name them."""
-    found = importlib.machinery.PathFinder.find_spec(path.stem)
-    return found is not None and found.origin is not None and Path(found.origin) == path.resolve()
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -25,6 +25,7 @@ from lstm_jax.config.values import field_types, type_name
 from lstm_jax.errors import ConfigError
 from lstm_jax.files import expand_user
 from lstm_jax.programs import program
+from lstm_jax.programs.config_files import load_object
 from lstm_jax.sweeps import Sweep, SweepRun, load_sweep
 from lstm_jax.sweeps.launch import default_workers, launch
 from lstm_jax.sweeps.local import HEARTBEAT
@@ -139,7 +140,7 @@ def _open(workdir: Path) -> Study:
     if _SWEEP.value is None:
         raise ConfigError("--sweep is missing: give a file as configs/sweeps/learning_rate.py")
     experiment = program.load_experiment(_CONFIG.value)
-    sweep = program.load_object("sweep", _SWEEP.value, Sweep)
+    sweep = load_object("sweep", _SWEEP.value, Sweep)
     given = {name: flag.value for name, flag in _FIELDS.items() if flag.value is not None}
     sweep = override(sweep, given)
     given_backend = program.chosen_backend()

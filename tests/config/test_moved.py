@@ -61,37 +61,28 @@ def test_an_import_of_a_module_of_before_says_the_new_one(name):
             exec(f"from lstm_jax import {name.partition('.')[2]}")
 
 
-@pytest.mark.parametrize("name", left.NAMES)
-def test_a_name_that_left_its_module_says_where_it_is(name):
-    package, _, part = name.rpartition(".")
+SAID = {
+    **{name: f"{name} has moved: import it from {place}" for name, place in left.NAMES.items()},
+    **{name: f"{name} is called {new} now" for name, new in left.RENAMED.items()},
+    **{name: f"{name} is gone: {instead}" for name, instead in left.GONE.items()},
+}
+"""What is said of each name."""
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_name_that_left_its_module_says_what_to_do(name):
+    module, _, part = name.rpartition(".")
     with pytest.raises(ImportError) as caught:
-        exec(f"from {package} import {part}")
-    assert str(caught.value) == f"{name} has moved: import it from {left.NAMES[name]}"
-    assert hasattr(importlib.import_module(left.NAMES[name]), part)
-
-
-@pytest.mark.parametrize("name", left.RENAMED)
-def test_a_name_that_is_called_otherwise_says_how(name):
-    package, _, part = name.rpartition(".")
-    with pytest.raises(ImportError) as caught:
-        exec(f"from {package} import {part}")
-    assert str(caught.value) == f"{name} is called {left.RENAMED[name]} now"
-    assert of_name(left.RENAMED[name])
-
-
-@pytest.mark.parametrize("name", left.GONE)
-def test_a_name_that_is_gone_says_what_is_in_its_place(name):
-    package, _, part = name.rpartition(".")
-    with pytest.raises(ImportError) as caught:
-        exec(f"from {package} import {part}")
-    assert str(caught.value) == f"{name} is gone: {left.GONE[name]}"
-    named = re.findall(r"lstm_jax(?:\.\w+)+", left.GONE[name])
+        exec(f"from {module} import {part}")
+    assert str(caught.value) == SAID[name]
+    told = SAID[name].removeprefix(name)
+    named = re.findall(r"lstm_jax(?:\.\w+)+", told)
     assert named
-    for one in named:
-        assert pkgutil.resolve_name(one) is not None
+    for one in named:  # in the place that is said, under its own name
+        assert pkgutil.resolve_name(f"{one}.{part}" if name in left.NAMES else one) is not None
 
 
-@pytest.mark.parametrize("name", [*left.NAMES, *left.RENAMED, *left.GONE])
+@pytest.mark.parametrize("name", SAID)
 def test_what_was_imported_before_has_left_a_module_that_is_still_there(name):
     module = importlib.import_module(name.rpartition(".")[0])
     assert name.rpartition(".")[2] not in vars(module)

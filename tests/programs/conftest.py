@@ -3,25 +3,14 @@
 import functools
 import importlib
 import signal
-import sys
-from typing import NamedTuple
 
 import pytest
-from absl import app, flags
-from absl.testing import flagsaver
+from absl import flags
 
 import lstm_jax
 from lstm_jax.programs.program import run
+from tests import called
 from tests.runs import tiny
-
-# The flags that every program of absl has; it defines them only once in a process.
-app.define_help_flags()
-
-
-class Finished(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -32,24 +21,18 @@ def program(capsys, monkeypatch):
     """
 
     def call(main, *arguments):
-        saved = flagsaver.save_flag_values()
         handler = signal.getsignal(signal.SIGTERM)
-        monkeypatch.setattr(sys, "argv", ["experiments/a_program.py", *map(str, arguments)])
-        capsys.readouterr()
         if callable(main):
             start = functools.partial(run, main, flags.FlagValues())
         else:
             start = importlib.import_module(f"lstm_jax.programs.{main}").run
+        command = ["experiments/a_program.py", *map(str, arguments)]
         try:
-            with pytest.raises(SystemExit) as exited:
-                start()
+            finished = called.call(start, command, capsys, monkeypatch)
         finally:
-            flagsaver.restore_flag_values(saved)
-            flags.FLAGS.unparse_flags()
             signal.signal(signal.SIGTERM, handler)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Finished(exited.value.code or 0, printed.out, printed.err)
+        assert "Traceback" not in finished.err
+        return finished
 
     return call
 

@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import lstm_jax
 from lstm_jax.errors import ConfigError
-from lstm_jax.programs import program as programs
+from lstm_jax.programs.config_files import load_object
 from lstm_jax.storage.run_directory import read_experiment
 from lstm_jax.sweeps.trials import State
 from tests.sweeps.sweeping import Sweeping, write_files
@@ -64,7 +64,7 @@ def test_each_trial_is_a_run_for_each_seed(program, workdir):
             run = lstm_jax.load(one["workdir"])
             assert run.experiment.seed == one["seed"]
             given = {"seed": one["seed"], **trial["values"]}
-            base = programs.load_object("config", str(workdir.parent / "config.py"), object)
+            base = load_object("config", str(workdir.parent / "config.py"), object)
             base = lstm_jax.override(base, {"task.layers": 2})
             assert run.experiment == lstm_jax.override(base, given)
             assert one["metric"] == run.metrics["validation"]["nats_per_token"].min()
@@ -85,7 +85,7 @@ def test_report_names_the_best_and_its_command(program, workdir):
         if one.startswith("--config.")
     )
     config = next(one for one in arguments if one.startswith("--config=")).partition("=")[2]
-    experiment = lstm_jax.override(programs.load_object("config", config, object), changes)
+    experiment = lstm_jax.override(load_object("config", config, object), changes)
     assert experiment == read_experiment(best.workdir)
     assert "task.cell.hidden" not in changes
     assert (workdir / "report" / "report.html").exists()

@@ -1,10 +1,8 @@
 """Sets read without TensorFlow are those that TensorFlow Datasets makes of the same files."""
 
-import collections
 import io
 import json
 import pathlib
-import shutil
 import types
 import zipfile
 from typing import Any
@@ -14,7 +12,6 @@ import tensorflow_datasets as tfds
 
 from lstm_jax.data import TensorFlowDataset
 from lstm_jax.errors import DataError
-from tests.data.sources import real_data
 from tests.scripts.preparing import NEWS, QUESTIONS, TABLE, reviews, write_imdb, write_tar
 
 UNLABELLED = "index\tsentence\n0\ta quiet film\n"
@@ -280,54 +277,3 @@ def test_an_archive_without_what_it_should_hold(module, folder, tmp_path, monkey
         archive.writestr("train.tsv", TABLE)
     with pytest.raises(DataError, match=r"SST-2.zip is damaged \(There is no item named 'SST-2/t"):
         module.prepare("glue/sst2", str(tmp_path / "sets"), str(folder))
-
-
-def test_real_trec(module, tmp_path):
-    folder = str(real_data("trec"))
-    assert digests(module.prepare("trec", str(tmp_path / "sets"), folder)) == [
-        "train: 5452 examples, sha256 "
-        "9da865333c5fac2bea3fb62c47e79e4a590241a3ab3a245e30a8a2f9c77d02da",
-        "test: 500 examples, sha256 "
-        "6afc8968c2306b25637f092b90fbbd61e93196f19fc7f4a18096bf7b44acde80",
-    ]
-    trec = source(tmp_path, "trec", label="label-coarse")
-    labels = collections.Counter(example.target for example in trec.examples("train"))
-    assert labels == {"ENTY": 1250, "HUM": 1223, "DESC": 1162, "NUM": 896, "LOC": 835, "ABBR": 86}
-
-
-def test_every_row_of_the_real_sst2_is_read(module):
-    archive = module._archives.READERS["glue/sst2"](real_data("sst2_glue"))
-    labels = {
-        split: collections.Counter(record.example["label"] for record in records)
-        for split, records in archive.splits.items()
-    }
-    assert labels == {
-        "train": {1: 37_569, 0: 29_780},
-        "validation": {1: 444, 0: 428},
-        "test": {-1: 1_821},
-    }
-
-
-@pytest.mark.parametrize(
-    ("rows", "training"),
-    [
-        (4_000, {"positive": 2_193, "negative": 1_807}),
-        # TensorFlow Datasets takes seconds for so many.
-        pytest.param(
-            67_349, {"positive": 37_569, "negative": 29_780}, marks=pytest.mark.slow, id="all"
-        ),
-    ],
-)
-def test_real_sst2(module, tmp_path, rows, training):
-    folder = tmp_path / "files"
-    shutil.copytree(real_data("sst2_glue"), folder)
-    lines = (folder / "train.tsv").read_bytes().splitlines(keepends=True)
-    (folder / "train.tsv").write_bytes(b"".join(lines[: 1 + rows]))
-    module.prepare("glue/sst2", str(tmp_path / "sets"), str(folder))
-    sst2 = source(tmp_path, "glue/sst2", field="sentence")
-    for split, labels in {
-        "train": training,
-        "validation": {"positive": 444, "negative": 428},
-        "test": {None: 1_821},
-    }.items():
-        assert collections.Counter(x.target for x in sst2.examples(split)) == labels
