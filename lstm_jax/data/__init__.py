@@ -11,6 +11,19 @@ from lstm_jax.data.labelled import LabelledTexts
 from lstm_jax.data.padded import PaddedBatch, PaddedDataset
 from lstm_jax.data.preprocessing import Encoded, Preprocessor, as_steps
 from lstm_jax.data.sequences import PaddedSequences
+from lstm_jax.data.series import (
+    M4,
+    Panel,
+    Scaling,
+    SeriesBatch,
+    SeriesDataset,
+    SeriesPreprocessor,
+    SeriesSource,
+    SeriesTable,
+    SeriesWindows,
+    TimeSplit,
+    keep,
+)
 from lstm_jax.data.sources import SPLITS, Example, LabelledSource, Source, Split
 from lstm_jax.data.tables import LabelledTable
 from lstm_jax.data.text.corpora import PythonDocumentation, TextFile, TextFiles, TextSource
@@ -22,6 +35,7 @@ from lstm_jax.data.tfds import TensorFlowDataset
 from lstm_jax.data.windows import TextWindows, TokenWindows, WindowBatch
 
 __all__ = [
+    "M4",
     "SPLITS",
     "Classes",
     "Data",
@@ -39,8 +53,16 @@ __all__ = [
     "PaddedBatch",
     "PaddedDataset",
     "PaddedSequences",
+    "Panel",
     "Preprocessor",
     "PythonDocumentation",
+    "Scaling",
+    "SeriesBatch",
+    "SeriesDataset",
+    "SeriesPreprocessor",
+    "SeriesSource",
+    "SeriesTable",
+    "SeriesWindows",
     "Source",
     "Split",
     "TensorFlowDataset",
@@ -49,6 +71,7 @@ __all__ = [
     "TextPreprocessor",
     "TextSource",
     "TextWindows",
+    "TimeSplit",
     "TokenWindows",
     "Tokens",
     "Unit",
@@ -57,6 +80,7 @@ __all__ = [
     "WindowBatch",
     "as_steps",
     "expand",
+    "keep",
     "numbered_lines",
 ]
 
