@@ -19,7 +19,7 @@ from lstm_jax.experiment import Experiment
 from lstm_jax.files import expand_user
 from lstm_jax.modules import Graph, merge, structure
 from lstm_jax.reporting.reporter import progress_bar
-from lstm_jax.storage import calibration, checkpoints, digests, run_directory
+from lstm_jax.storage import calibration, checkpoints, digests, rivals, run_directory
 from lstm_jax.tasks.base import Score, Task
 from lstm_jax.tasks.capabilities import Use, bind, capabilities
 from lstm_jax.tasks.contract import figures
@@ -122,6 +122,20 @@ class Run:
         metrics = figures(task, *found, self.preprocessor)
         metrics |= dataset.facts(split)
         return metrics | task.details(*found, self.preprocessor)
+
+    def rivals(self, split: Split = "test") -> dict[str, dict[str, Any]]:
+        """The figures of simple rivals on a split, which `experiments.baseline` has put here.
+
+        Empty where it was not run, or on other data.
+
+        Raises:
+            DataError: the data cannot be read.
+            RunDirectoryError: what is saved is malformed.
+        """
+        if not (self.workdir / rivals.FILE).exists():
+            return {}
+        digest = self.experiment.data.open(self.preprocessor).digest
+        return rivals.read(self.workdir, digest, split)
 
     @functools.cached_property
     def calibration(self) -> dict[str, Any] | None:

@@ -27,6 +27,20 @@ def draw_pictures(wanted: bool) -> None:
     Reporter._draw = _DRAW if wanted else lambda self: None
 
 
+def write_series(folder: Path, steps: int = 60) -> str:
+    """Two daily series of two channels, as a table in a folder; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["item,time,load,heat"]
+    for item in "ab":
+        for step in range(steps):
+            day = np.datetime64("2024-01-01") + step
+            load = 20 + 5 * np.sin(np.pi * step / 2) + step % 7 + len(item)
+            lines.append(f"{item},{day},{load:.4f},{10 + step % 4}")
+    path = folder / "series.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
 def write_text(folder: Path, validation: int = 90) -> str:
     """Writes the three files of a text, 12 steps of training long; returns the folder's name."""
     folder.mkdir(exist_ok=True)

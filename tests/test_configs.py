@@ -12,10 +12,18 @@ import pytest
 import lstm_jax
 from lstm_jax import Experiment, override
 from lstm_jax.config.saved import from_json, to_json
-from lstm_jax.data import LabelledTexts, TextFiles, TextWindows
+from lstm_jax.data import (
+    LabelledTexts,
+    SeriesTable,
+    SeriesWindows,
+    TextFiles,
+    TextWindows,
+    TimeSplit,
+)
+from lstm_jax.modules import Segments
 from lstm_jax.sweeps.study import define
-from lstm_jax.tasks import Classification, LanguageModeling
-from tests.runs import tiny_classifier, write_reviews, write_text
+from lstm_jax.tasks import Classification, Forecasting, LanguageModeling
+from tests.runs import tiny_classifier, write_reviews, write_series, write_text
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "__init__")
@@ -40,6 +48,9 @@ def small_task(task: Any) -> dict[str, Any]:
         # What it starts from is trained by another config; see tests/training/test_transfer.py.
         sizes = {"task.cell.hidden": 8, "task.embedding": 4, "task.layers": 1}
         return sizes | {"task.pretrained": None}
+    if isinstance(task, Forecasting):
+        small = {"task.cell.hidden": 8, "task.layers": 1}
+        return small | ({"task.decoder.embedding": 8} if isinstance(task.decoder, Segments) else {})
     assert isinstance(task, LanguageModeling), "say here how a task of this kind is made small"
     if task.cutoffs:
         return {"task.cell.hidden": 8, "task.embedding": 4, "task.cutoffs": (5,)}
@@ -54,6 +65,12 @@ def small_data(experiment: Experiment, folder: Path) -> dict[str, Any]:
     if isinstance(experiment.data, LabelledTexts):
         source = tiny_classifier(write_reviews(folder)).data.source
         return {"data.source": source, "data.batch_size": 8, "data.groups": 1}
+    if isinstance(experiment.data, SeriesWindows):
+        season, horizon = min(experiment.data.season, 4), 3
+        sizes = {"context": 48, "horizon": horizon, "season": season, "batch_size": 4}
+        sizes["split"] = TimeSplit(horizon, horizon)
+        sizes["source"] = SeriesTable(write_series(folder), item="item")
+        return {f"data.{name}": value for name, value in sizes.items()}
     assert isinstance(experiment.data, TextWindows), "say here how data of this kind is made small"
     sizes = {"data.window": 4, "data.batch_size": 2}
     return {"data.source": TextFiles(write_text(folder)), **sizes}
@@ -106,6 +123,10 @@ def test_two_steps(name: str, tmp_path: Path) -> None:
     assert run.metrics["train"]["step"].tolist() == [2]
     score = run.evaluate("test")
     # Two steps cannot make a model worse than one that knows nothing by much, or much better.
+    if isinstance(experiment.data, SeriesWindows):
+        assert score["windows"] == 2
+        assert 0 < score["mase"] < 20
+        return
     if isinstance(experiment.data, LabelledTexts):
         assert score["examples"] == 17
         assert score["nats"] == pytest.approx(math.log(2), rel=0.5)

@@ -211,6 +211,10 @@ class SeriesDataset:
             )
         return found
 
+    def before(self, items: np.ndarray, origins: np.ndarray) -> SeriesBatch:
+        """Windows of any origins, of which nothing is read that follows."""
+        return self._windows.batch(items, origins, origins, len(items), with_targets=False)
+
     def history(self, item: int, origin: int) -> np.ndarray:
         """All values of a series before an origin, [origin, channels]; a view."""
         begin = self.panel.first[item]

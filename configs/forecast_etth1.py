@@ -1,0 +1,37 @@
+"""ETTh1, seven channels of an electricity transformer, hour by hour: the next 96 hours.
+
+    python -m experiments.train --config=configs/forecast_etth1.py --workdir=runs/etth1
+"""
+
+from lstm_jax import Experiment
+from lstm_jax.cells import GRU
+from lstm_jax.data import SeriesTable, SeriesWindows, TimeSplit
+from lstm_jax.modules import Segments, WindowNormalization
+from lstm_jax.optimization import Decay, Optimizer
+from lstm_jax.tasks import Forecasting
+
+
+def get_config() -> Experiment:
+    """The experiment."""
+    return Experiment(
+        task=Forecasting(
+            cell=GRU(hidden=128),
+            decoder=Segments(length=24, embedding=128),
+            channels="independent",
+            normalization=WindowNormalization("last"),
+            dropout=0.5,
+        ),
+        data=SeriesWindows(
+            source=SeriesTable("$LSTM_JAX_DATA/ett/ETTh1.csv", time="date"),
+            context=336,
+            horizon=96,
+            season=24,
+            # 12, 4 and 4 months of 30 days; the rest of the file is not used.
+            split=TimeSplit(validation=2880, test=2880, end=14400),
+            batch_size=256,
+            standardised=True,
+        ),
+        optimizer=Optimizer("adam", learning_rate=1e-3, schedule=Decay(0.8, after=3)),
+        epochs=30,
+        patience=8,
+    )

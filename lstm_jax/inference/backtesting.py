@@ -1,0 +1,278 @@
+"""Backtests: forecasts from rolling origins, with intervals, beside what came."""
+
+import dataclasses
+import functools
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Int
+
+from lstm_jax.data.series.dataset import SeriesDataset
+from lstm_jax.data.series.panel import Panel
+from lstm_jax.data.sources import Split
+from lstm_jax.errors import ConfigError
+from lstm_jax.functional.conformal import adaptive_quantiles, coverage, split_quantile
+from lstm_jax.inference.calibration import validation_scores
+from lstm_jax.inference.forecasting import conformal_width, forecasts_of, in_units, levels_of
+from lstm_jax.metrics import forecasts
+from lstm_jax.metrics.forecasts import Facts, Units
+from lstm_jax.metrics.means import merge_metrics
+from lstm_jax.reporting.reporter import progress_bar
+
+Intervals = Literal["head", "split", "adaptive"]
+"""Where intervals come from: the quantiles of the head, split conformal prediction with the errors
+of validation, or adaptive conformal prediction, which goes on learning from what came."""
+Values = Float[np.ndarray, "windows horizon channels"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Backtest:
+    """Forecasts from rolling origins, in the units of the data.
+
+    Attributes:
+        dataset: of the windows.
+        split: their part of the data.
+        stride: steps between origins.
+        places: [windows], their numbers in the split.
+        items: [windows], the number of the series of each window.
+        origins: [windows], how many of its steps lie before the horizon.
+        point: [windows, horizon, channels].
+        truth: what came, likewise; NaN where nothing did.
+        lower: the lower end of the interval, likewise; None without one.
+        upper: the upper end.
+        interval: the nominal share of values within.
+        figures: of all windows, as the task calls them.
+    """
+
+    dataset: SeriesDataset
+    split: Split
+    stride: int
+    places: Int[np.ndarray, " windows"]
+    items: Int[np.ndarray, " windows"]
+    origins: Int[np.ndarray, " windows"]
+    point: Values
+    truth: Values
+    lower: Values | None
+    upper: Values | None
+    interval: float
+    figures: dict[str, Any]
+
+    @property
+    def is_within(self) -> Bool[np.ndarray, "windows horizon channels"]:
+        """Whether what came lay within its interval."""
+        assert self.lower is not None
+        assert self.upper is not None
+        return (self.lower <= self.truth) & (self.truth <= self.upper)
+
+    def table(self) -> pa.Table:
+        """A row for each window, step and channel.
+
+        `item`, `cutoff` (the last step that was known), `time`, `step`, `value` (the channel),
+        `actual`, `forecast`, and `lower` and `upper`.
+        """
+        panel, shape = self.dataset.panel, self.point.shape
+        steps = self.dataset.preprocessor.horizon
+        every = zip(self.items.tolist(), self.origins.tolist(), strict=True)
+        times = np.stack([panel.times(item, origin - 1, steps + 1) for item, origin in every])
+        names = np.array(panel.items)[self.items]
+
+        def spread(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+            wide = [1 if axis not in axes else size for axis, size in enumerate(shape)]
+            return np.broadcast_to(array.reshape(wide), shape).reshape(-1)
+
+        columns = {
+            "item": spread(names, (0,)),
+            "cutoff": _stamps(panel, spread(times[:, 0], (0,))),
+            "time": _stamps(panel, spread(times[:, 1:], (0, 1))),
+            "step": spread(np.arange(1, steps + 1), (1,)),
+            "value": spread(np.array(panel.schema.values), (2,)),
+            "actual": self.truth.reshape(-1),
+            "forecast": self.point.reshape(-1),
+        }
+        if self.lower is not None and self.upper is not None:
+            columns |= {"lower": self.lower.reshape(-1), "upper": self.upper.reshape(-1)}
+        return pa.table(columns)
+
+
+def run_backtest(
+    task: Any,
+    use: Any,
+    split: Split = "test",
+    *,
+    windows: int | None = None,
+    stride: int | None = None,
+    interval: float = 0.9,
+    intervals: Intervals | None = None,
+    batch_size: int = 64,
+) -> Backtest:
+    """Forecasts from rolling origins of a part of the data, each from what lay before it alone.
+
+        backtest = run.backtest("test", stride=24)
+        backtest.figures["mase"], backtest.table().to_pandas()
+
+    Args:
+        task: the forecaster's.
+        use: a trained model; a run gives it by itself.
+        split: the part of the data.
+        windows: of each series, the last so many; by default all.
+        stride: steps between origins; by default that of the config's evaluations.
+        interval: the share of values that are to lie within the interval.
+        intervals: where they come from; by default from the head where it is a distribution, else
+            adaptive.
+        batch_size: windows side by side; the result does not depend on it.
+
+    Raises:
+        ConfigError: a number is out of range, or the head has no quantiles.
+        DataError: the data cannot be read.
+    """
+    del task
+    kind = intervals or ("head" if use.model.head.is_distribution else "adaptive")
+    _check(use, kind, windows=windows, stride=stride, batch_size=batch_size)
+    data, pre = use.data, use.preprocessor
+    if stride is not None:
+        data = dataclasses.replace(data, evaluation_stride=stride)
+    dataset = data.open(pre)
+    places, items, origins = _chosen(dataset, split, windows)
+    levels = levels_of(use.model.head, interval) if kind == "head" else ()
+    found = _forecast(use, dataset, split, places, levels, batch_size)
+    known = np.isfinite(found.truth)
+    if found.quantiles is not None:
+        lower, upper = found.quantiles[..., 0], found.quantiles[..., 1]
+    else:
+        errors = np.abs(found.truth - found.point)
+        width = _widths(kind, use, data.evaluation_stride, items, errors, interval)
+        lower, upper = found.point - width, found.point + width
+    units = functools.partial(
+        in_units, center=found.center, scale=found.scale, is_log=pre.scaling.log
+    )
+    low, high = units(lower), units(upper)
+    within = (lower <= found.truth) & (found.truth <= upper)
+    summary: dict[str, Any] = {"windows": len(places), "horizon": pre.horizon}
+    summary |= forecasts.summarize(found.sums, pre.standardised) | {"windows": len(places)}
+    every = forecasts.by_step(found.sums)
+    steps = {name: one.tolist() for name, one in every.items() if name in summary}
+    summary |= {"interval": interval, "intervals": kind}
+    summary |= {"coverage": float(within[known].mean()), "width": float((high - low)[known].mean())}
+    summary["coverage_by_quarter"] = coverage(within, known)
+    shares = (within & known).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
+    summary["by_step"] = steps | {"coverage": shares.tolist()}
+    point = units(found.point)
+    # What came is that of the table, to the last digit.
+    rows = dataset.panel.first[items] + origins
+    truth = dataset.panel.values[rows[:, None] + np.arange(pre.horizon)].astype(np.float64)
+    return Backtest(
+        dataset,
+        split,
+        data.evaluation_stride,
+        places,
+        items,
+        origins,
+        point,
+        truth,
+        low,
+        high,
+        interval,
+        summary,
+    )
+
+
+class _Found(NamedTuple):
+    """Forecasts of windows and what came, scaled."""
+
+    point: Values
+    quantiles: Float[np.ndarray, "windows horizon channels 2"] | None
+    truth: Values
+    center: Float[np.ndarray, "windows channels"]
+    scale: Float[np.ndarray, "windows channels"]
+    sums: dict[str, Any]
+
+
+def _forecast(
+    use: Any,
+    dataset: SeriesDataset,
+    split: Split,
+    places: Int[np.ndarray, " windows"],
+    levels: tuple[float, ...],
+    batch_size: int,
+) -> _Found:
+    size = min(batch_size, len(places))
+    cuts = [places[begin : begin + size] for begin in range(0, len(places), size)]
+    batches = (dataset.windows_at(split, cut, size) for cut in progress_bar(cuts, "backtest"))
+    deviation = np.array(use.model.deviation, np.float32)
+    is_log = use.preprocessor.scaling.log
+    parts, truths, sums = [], [], {}
+    for batch, found in forecasts_of(use.model, batches, levels):
+        point = np.moveaxis(found.point, 0, 1).astype(np.float32)
+        counted = _counted(point, batch, deviation, is_log)
+        host = {name: one.to_host() for name, one in counted.items()}
+        sums = merge_metrics(sums, host) if sums else host
+        truth = np.where(batch.weight > 0, batch.targets, np.nan).astype(np.float64)
+        truths.append((np.moveaxis(truth, 1, 0), batch.center, batch.scale))
+        parts.append(found)
+    truth, center, scale = map(np.concatenate, zip(*truths, strict=True))
+    every = [part.quantiles for part in parts if part.quantiles is not None]
+    point = np.concatenate([part.point for part in parts])
+    return _Found(point, np.concatenate(every) if every else None, truth, center, scale, sums)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _counted(point: Any, batch: Any, deviation: Any, is_log: bool) -> dict[str, Any]:
+    units = Units(batch.center, batch.scale, is_log)
+    facts = Facts(batch.weight, batch.naive_error, deviation, batch.reference)
+    return forecasts.count(point, batch.targets, units, facts)
+
+
+def _check(use: Any, kind: Any, **sizes: int | None) -> None:
+    if kind not in get_args(Intervals):
+        raise ConfigError(f"intervals: one of {', '.join(get_args(Intervals))}, not {kind!r}")
+    if kind == "head" and not use.model.head.is_distribution:
+        name = type(use.model.head).__name__
+        raise ConfigError(f"intervals: the head {name} has none: take 'split' or 'adaptive'")
+    for name, value in sizes.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} must be at least 1, got {value}")
+
+
+def _chosen(
+    dataset: SeriesDataset, split: Split, windows: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places, items and origins of the windows, of each series the last ones."""
+    places = np.arange(len(dataset.origins(split)))
+    items, origins = dataset.origins(split).at(places)
+    if windows is not None:
+        after = np.searchsorted(items, items, side="right") - places
+        places = places[after <= windows]
+    return places, items[places], origins[places]
+
+
+def _widths(
+    kind: Intervals,
+    use: Any,
+    stride: int,
+    items: Int[np.ndarray, " windows"],
+    errors: Values,
+    interval: float,
+) -> Values | Float[np.ndarray, "horizon channels"]:
+    """Half the widths of intervals, scaled."""
+    if kind == "split" and (width := conformal_width(use.calibration, interval)) is not None:
+        return width
+    known = validation_scores(use)
+    if kind == "split":
+        return split_quantile(known, interval)
+    horizon, channels = errors.shape[1:]
+    # The error of step h is seen h steps later.
+    delay = np.broadcast_to(-(-np.arange(1, horizon + 1) // stride)[:, None], (horizon, channels))
+    found = np.zeros_like(errors)
+    for item in np.unique(items):
+        rows = items == item
+        found[rows] = adaptive_quantiles(known, errors[rows], delay, interval)
+    return found
+
+
+def _stamps(panel: Panel, stamps: np.ndarray) -> pa.Array:
+    """Time stamps as a column: instants with their zone."""
+    found = pa.array(stamps)
+    clock, zone = panel.schema.clock, panel.schema.zone
+    return found.cast(pa.timestamp("us", zone)) if clock and zone else found
