@@ -15,6 +15,7 @@ HOUSE = (
     "lstm_jax",  # __init__.py: what a notebook needs
     "lstm_jax.sweeps",
     "lstm_jax.training",
+    "lstm_jax.baselines",
     "lstm_jax.run",
     "lstm_jax.experiment",
     "lstm_jax.tasks",

@@ -8,6 +8,9 @@ from lstm_jax.config.values import suggestion
 PROGRAMS = {
     "train": "train an experiment, or go on with it",
     "evaluate": "score a run on a split of its data",
+    "forecast": "say what follows the ends of series",
+    "backtest": "forecast from rolling origins, beside simple rivals",
+    "baseline": "score the simple rivals of a task",
     "predict": "say what a run makes of new inputs",
     "generate": "continue a text with a language model",
     "sweep": "search hyperparameters",

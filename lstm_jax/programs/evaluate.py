@@ -32,10 +32,22 @@ def main() -> None:
     split = cast(Split, _SPLIT.value)
     changes = program.config_changes()
     metrics = run.evaluate(split, batch_size=_BATCH_SIZE.value, changes=changes)
+    # Of other data than its own a run has no rivals.
+    beside = {} if changes else run.rivals(split)
     if _JSON.value:
         print(render({"split": split, "step": run.step, **metrics}))
-    else:
-        print(f"{split} split, step {run.step}\n{program.show(metrics)}")
+        for name, row in beside.items():
+            print(render({"model": name, "split": split, **row}))
+        return
+    print(f"{split} split, step {run.step}\n{program.show(metrics)}")
+    if beside:
+        shared = [name for name in metrics if any(name in row for row in beside.values())]
+        rows = {"this run": metrics, **beside}
+        plain = {
+            name: {one: row[one] for one in shared if isinstance(row.get(one), int | float)}
+            for name, row in rows.items()
+        }
+        print("\n" + program.table("beside its rivals", plain))
 
 
 def run() -> None:

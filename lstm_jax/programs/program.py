@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, cast
@@ -173,9 +173,23 @@ def _fail(message: str, exit_code: int) -> NoReturn:
 
 
 def show(values: dict[str, Any]) -> str:
-    """Metrics for people, one a line."""
+    """Metrics for people, one a line; what has parts of its own, such as steps, is for programs."""
+    values = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
     width = max(map(len, values))
     return "\n".join(f"{name:<{width}}  {_show(value)}" for name, value in values.items())
+
+
+def table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Rows of figures for people, a column for each figure that any of them has."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = [[title, *columns]]
+    for name, row in rows.items():
+        cells.append([name, *(_show(row[one]) if one in row else "" for one in columns)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _show(value: Any) -> str:

@@ -18,6 +18,11 @@ class RunFlags:
         self._step = flags.DEFINE_string("step", None, step, flag_values=own)
         self._trust = flags.DEFINE_list("trust", [], trust, flag_values=own)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether a run directory was given."""
+        return self._workdir.value is not None
+
     def load(self) -> lstm_jax.Run:
         """The run.
 

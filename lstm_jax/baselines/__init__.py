@@ -1,0 +1,1 @@
+"""The simple rival of each task: fitted on the same splits, scored by the same metrics."""

@@ -1,0 +1,84 @@
+"""Which rivals each task has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lstm_jax.baselines.ngrams import language_model_figures
+from lstm_jax.baselines.series import rows
+from lstm_jax.baselines.summaries import summary_ridge
+from lstm_jax.baselines.texts import classification_figures
+from lstm_jax.config.values import suggestion
+from lstm_jax.data.base import Data
+from lstm_jax.data.kinds import Features
+from lstm_jax.data.series import SeriesWindows
+from lstm_jax.data.sources import Split
+from lstm_jax.data.windows import TokenWindows
+from lstm_jax.errors import ConfigError
+from lstm_jax.tasks.base import Task
+from lstm_jax.tasks.classification import Classification
+from lstm_jax.tasks.forecasting import Forecasting
+from lstm_jax.tasks.language_modeling import LanguageModeling
+
+SERIES = ("repeat", "seasonal_naive", "drift", "naive2", "ridge")
+
+
+def names_of(task: Task, preprocessor: Any) -> tuple[str, ...]:
+    """The rivals of a task.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if isinstance(task, Forecasting):
+        return SERIES
+    if isinstance(task, Classification):
+        is_vectors = isinstance(preprocessor.inputs, Features)
+        return ("summary_ridge",) if is_vectors else ("tfidf",)
+    if isinstance(task, LanguageModeling):
+        return ("kneser_ney",)
+    raise ConfigError(f"{type(task).__name__} has no simple rival here")
+
+
+def figures_of(
+    task: Task,
+    data: Data,
+    preprocessor: Any,
+    split: Split = "test",
+    names: Sequence[str] = (),
+    contexts: Sequence[int] = (),
+) -> dict[str, dict[str, Any]]:
+    """The figures of the simple rivals of a task, by their names, as the task calls them.
+
+    They are fitted on the training part, and their settings chosen on the validation part; what was
+    chosen stands beside the figures as `chosen`.
+
+    Args:
+        task: whose figures they are.
+        data: what it learns from.
+        preprocessor: what was learned of them.
+        split: the part that is measured.
+        names: of the rivals; all, if there are none.
+        contexts: of a ridge regression on series, the steps that it may look back on.
+
+    Raises:
+        ConfigError: the task has no such rival, or a package is missing.
+        DataError: a split cannot be read.
+    """
+    known = names_of(task, preprocessor)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--models: there is no rival {name!r}{suggestion(name, known)}")
+    if isinstance(task, Forecasting):
+        assert isinstance(data, SeriesWindows)
+        wanted = tuple(names) or known
+        return rows(data, preprocessor, split, task.score.metric, wanted, contexts)
+    if isinstance(task, Classification):
+        is_vectors = isinstance(preprocessor.inputs, Features)
+        fitted = summary_ridge if is_vectors else classification_figures
+        found, chosen = fitted(task, data, preprocessor, split)
+        key = "penalty" if is_vectors else "C"
+        return {known[0]: found | {"chosen": {key: chosen}}}
+    dataset = data.open(preprocessor)
+    if not isinstance(dataset, TokenWindows):
+        raise ConfigError(f"n-grams are of text in one stream, not of {type(data).__name__}")
+    found, order = language_model_figures(task, dataset, preprocessor, split)
+    return {known[0]: found | {"chosen": {"order": order}}}
