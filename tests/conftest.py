@@ -88,6 +88,27 @@ def classifier(reviews: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
+@pytest.fixture(scope="session")
+def series(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the tiny series of `tests/runs.py`, for tests that only read it."""
+    from tests.runs import write_series
+
+    folder = tmp_path_factory.mktemp("data") / "series"
+    write_series(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def forecaster(series: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run of the tiny forecaster."""
+    import lstm_jax
+    from tests.runs import tiny_forecaster
+
+    workdir = tmp_path_factory.mktemp("runs") / "forecaster"
+    lstm_jax.train(tiny_forecaster(series), workdir)
+    return workdir
+
+
 @pytest.fixture
 def unannotated():
     """Functions as users call them: nothing checks their annotations."""

@@ -7,13 +7,22 @@ from typing import Any
 import numpy as np
 
 from lstm_jax import Experiment, override
-from lstm_jax.cells import LSTM
-from lstm_jax.data import LabelledTable, LabelledTexts, TextFiles, TextWindows
+from lstm_jax.cells import GRU, LSTM
+from lstm_jax.data import (
+    LabelledTable,
+    LabelledTexts,
+    SeriesTable,
+    SeriesWindows,
+    TextFiles,
+    TextWindows,
+    TimeSplit,
+)
+from lstm_jax.modules import Segments, WindowNormalization
 from lstm_jax.optimization import Optimizer
 from lstm_jax.optimization.schedules import Plateau
 from lstm_jax.reporting.reporter import Reporter
 from lstm_jax.storage import checkpoints
-from lstm_jax.tasks import Classification, LanguageModeling
+from lstm_jax.tasks import Classification, Forecasting, LanguageModeling
 
 STEPS_PER_EPOCH = 12
 _SENTENCE = "so we beat on, boats against the current, borne back ceaselessly into the past.\n"
@@ -99,6 +108,28 @@ def tiny_classifier(folder: str | Path, **changes: Any) -> Experiment:
         epochs=4,
         log_every=4,
         steps_per_dispatch=1,  # one program for each shape, not two
+    )
+    return override(experiment, {name.replace("__", "."): v for name, v in changes.items()})
+
+
+def tiny_forecaster(folder: str | Path, **changes: Any) -> Experiment:
+    """An experiment that learns the series of `write_series` within a second."""
+    source = SeriesTable(f"{folder}/series.csv", item="item")
+    experiment = Experiment(
+        task=Forecasting(
+            cell=GRU(hidden=4),
+            decoder=Segments(length=4, embedding=4),
+            channels="independent",
+            normalization=WindowNormalization("last"),
+            dropout=0.1,
+        ),
+        data=SeriesWindows(
+            source, context=8, horizon=3, season=4, split=TimeSplit(12, 14), batch_size=8
+        ),
+        optimizer=Optimizer("adam", learning_rate=0.02, clip_norm=1.0),
+        epochs=3,
+        log_every=4,
+        steps_per_dispatch=1,
     )
     return override(experiment, {name.replace("__", "."): v for name, v in changes.items()})
 

@@ -25,7 +25,8 @@ def naive_forecasts(
     """Forecasts of windows from all of their past, in the units of the data."""
     pre = dataset.preprocessor
     found = np.zeros((pre.horizon, len(items), pre.channels))
-    for column, (item, origin) in enumerate(zip(items, origins, strict=True)):
+    pairs = zip(items.tolist(), origins.tolist(), strict=True)
+    for column, (item, origin) in enumerate(pairs):
         history = dataset.history(item, origin)
         for channel in range(pre.channels):
             past = naive.last_observed(history[:, channel].astype(np.float64, copy=False))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Integer
@@ -24,6 +25,8 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Those of the squares of the weights that are tried on validation examples."""
 
 _TEMPERATURES = np.geomspace(0.01, 10, 61)
+
+_count = jax.jit(scores.count)
 
 
 class Ridge(NamedTuple):
@@ -135,7 +138,7 @@ def scored(
 ) -> dict[str, Any]:
     """The figures of logits, as the task names them."""
     mask = jnp.ones(len(labels), jnp.float32)
-    counts = scores.count(jnp.asarray(logits, jnp.float32), jnp.asarray(labels, jnp.int32), mask)
+    counts = _count(jnp.asarray(logits, jnp.float32), jnp.asarray(labels, jnp.int32), mask)
     sums: dict[str, Metric] = {name: metric.to_host() for name, metric in counts.items()}
     sums["nats"] = Mean(_nats(logits, labels), len(labels))
     return figures(task, sums, {}, preprocessor)

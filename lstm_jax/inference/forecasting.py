@@ -218,7 +218,7 @@ def levels_of(head: Any, interval: float) -> tuple[float, ...]:
     if not head.is_distribution:
         return ()
     levels = round((1 - interval) / 2, 10), round((1 + interval) / 2, 10)
-    head.checklevels_of(levels)
+    head.check_levels(levels)
     return levels
 
 
