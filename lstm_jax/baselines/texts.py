@@ -94,7 +94,7 @@ def _logits(model: Any, vectors: Any, classes: int) -> Float[np.ndarray, "texts 
     if decision.ndim == 1:  # two classes: the log-odds of the second
         decision = np.stack([np.zeros_like(decision), decision], axis=1)
     logits = np.full((len(decision), classes), -np.inf)
-    logits[:, model.classes_] = decision
+    logits[:, : decision.shape[1]] = decision[:, ::-1]
     return logits
 
 

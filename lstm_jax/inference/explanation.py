@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import html
-import logging
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +17,7 @@ from lstm_jax.data.sources import Example
 from lstm_jax.data.text.preprocessors import LabelledTextPreprocessor
 from lstm_jax.data.text.tokenization import Span
 from lstm_jax.errors import ConfigError
+from lstm_jax.inference.integrated_gradients import integrate
 from lstm_jax.inference.prediction import outputs_of, to_predictions
 from lstm_jax.modules import Graph, merge, split
 from lstm_jax.types import Array, Params
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 _ROWS = 16
 """Points of the path that are computed side by side."""
-_MOST_POINTS = 1024
 MOST_WORDS = 2000
 """The longest text that is explained: leaving out each of n words is to read n texts of n words."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,11 +191,7 @@ def _integrate(
     target: int,
     tolerance: float,
 ) -> tuple[Float[np.ndarray, " words"], float, float]:
-    """Integrated gradients of all tokens but the first; the logit at both ends of the path.
-
-    The integral is taken by Gauss-Legendre quadrature, with twice as many points until the sum is
-    near enough to the change of the logit.
-    """
+    """Integrated gradients of all tokens but the first; the logit at both ends of the path."""
     graph, params = split(model)
     # Lengths are rounded up, so that few of them are compiled; padding changes nothing.
     padded = np.full(max(16, 1 << (len(sequence) - 1).bit_length()), kind.fill, np.int32)
@@ -207,30 +200,8 @@ def _integrate(
     at_points = functools.partial(
         _gradients, graph, params, padded, np.int32(len(sequence)), np.int32(target)
     )
-    nothing = np.zeros(rows, np.float32)
-    baseline, logit = (float(at_points(nothing + end, nothing)[1][0]) for end in (0, 1))
-    points, contributions = rows, np.zeros(len(padded))
-    while points <= _MOST_POINTS:
-        nodes, weights = np.polynomial.legendre.leggauss(points)
-        contributions = np.zeros(len(padded))
-        for begin in range(0, points, rows):
-            part = slice(begin, begin + rows)
-            at, weight = (nodes[part] + 1) / 2, weights[part] / 2
-            given = at.astype(np.float32), weight.astype(np.float32)
-            contributions += np.asarray(at_points(*given)[0], np.float64)
-        change = logit - baseline
-        if abs(contributions.sum() - change) <= tolerance * max(1.0, abs(change)):
-            break
-        points *= 2
-    else:
-        missed = abs(contributions.sum() - (logit - baseline))
-        _log.warning(
-            "the integrated gradients miss the change of the logit by %.2g, which is more than the "
-            "tolerance, with as many as %d points",
-            missed,
-            _MOST_POINTS,
-        )
-    return contributions[1 : len(sequence)], logit, baseline
+    found = integrate(at_points, rows, tolerance, "logit")
+    return found.contributions[1 : len(sequence)], found.output, found.baseline
 
 
 @functools.partial(jax.jit, static_argnums=0)

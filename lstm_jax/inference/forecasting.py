@@ -150,7 +150,7 @@ def forecast_series(
             f"with --config.data.horizon={count}"
         )
     panel = use.data.source.panel_of(given, pre.schema)
-    windows = _windows(use, panel)
+    windows = windows_of(use, panel)
     levels = levels_of(use.model.head, interval)
     parts = list(forecasts_of(use.model, ends(windows, batch_size), levels))
     point = np.concatenate([part.point for _, part in parts])
@@ -222,7 +222,7 @@ def levels_of(head: Any, interval: float) -> tuple[float, ...]:
     return levels
 
 
-def _windows(use: Any, panel: Panel) -> Windows:
+def windows_of(use: Any, panel: Panel) -> Windows:
     """The windows of a panel, once it is long enough, and its covariates reach over the horizon."""
     pre, shortest = use.preprocessor, use.data.shortest_context or use.preprocessor.context
     known = np.diff(panel.known_first)

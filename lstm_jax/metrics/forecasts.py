@@ -19,6 +19,8 @@ INTERVAL = 0.9
 """Nominal share of values within the interval of `coverage` and `width`."""
 _SCORED = 0.95
 """That of the interval which MSIS scores, as in the M4 competition."""
+LEAST = 1e-6
+"""The least value whose logarithm is taken."""
 LEVELS = (0.025, *GRID, 0.975)
 """All levels that figures are computed of."""
 _LOWER, _UPPER = LEVELS.index(0.05), LEVELS.index(0.95)
@@ -41,9 +43,9 @@ class Units(NamedTuple):
         return jnp.exp(linear) if self.is_log else linear
 
     def scaled(self, values: Array) -> Array:
-        """What `values` makes these of; of logarithms, of positive values alone."""
+        """What `values` makes these of. Zero has no logarithm: it counts as 1e-6, and all below."""
         if self.is_log:
-            values = jnp.log(values)
+            values = jnp.log(jnp.maximum(values, LEAST))
         return (values - self.center) / self.scale
 
     def difference(self, one: Array, other: Array) -> Array:

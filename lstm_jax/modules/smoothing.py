@@ -10,12 +10,9 @@ from flax import nnx
 from jaxtyping import Float
 
 from lstm_jax.errors import ConfigError
-from lstm_jax.metrics.forecasts import Units
+from lstm_jax.metrics.forecasts import LEAST, Units
 from lstm_jax.modules.normalization import Inputs, Normalization, Sizes
 from lstm_jax.types import Array
-
-_LEAST = 1e-6
-"""What a value is at least, in scaled units: zero has no logarithm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +70,7 @@ class SmoothedLevels(nnx.Module):
 
     def __call__(self, inputs: Inputs) -> tuple[Units, Units]:
         """Units of the context [context, batch, channels] and of the horizon, of logarithms."""
-        values = jnp.maximum(inputs.values, _LEAST)
+        values = jnp.maximum(inputs.values, LEAST)
         # What lies before a series is its first value: it moves no level.
         first = jnp.take_along_axis(values, inputs.padding[None, :, None], axis=0)
         is_inside = (jnp.arange(len(values))[:, None] >= inputs.padding)[..., None]

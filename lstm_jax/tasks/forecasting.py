@@ -14,6 +14,7 @@ from lstm_jax.data.series.windows import SeriesBatch
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference.backtesting import run_backtest
 from lstm_jax.inference.calibration import calibrated_widths
+from lstm_jax.inference.forecast_explanation import explain_forecast
 from lstm_jax.inference.forecasting import forecast_series
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.means import Mean
@@ -182,6 +183,7 @@ class Forecasting(Task):
 
     forecast = capability(forecast_series)
     backtest = capability(run_backtest)
+    explain = capability(explain_forecast)
 
     def _sizes(self, preprocessor: SeriesPreprocessor) -> Sizes:
         independent = self.channels == "independent"

@@ -12,7 +12,7 @@ import pytest
 import lstm_jax
 from lstm_jax.data.text.tokenization import Span
 from lstm_jax.errors import ConfigError
-from lstm_jax.inference import explanation
+from lstm_jax.inference import explanation, integrated_gradients
 
 TEXT = "the film was long and <b>great"
 
@@ -122,7 +122,7 @@ def test_a_text_that_is_too_long_to_leave_each_word_out(run, monkeypatch) -> Non
 
 
 def test_a_tolerance_that_cannot_be_kept_is_told(run, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(explanation, "_MOST_POINTS", 16)
+    monkeypatch.setattr(integrated_gradients, "_MOST_POINTS", 16)
     run.explain("the film was great", tolerance=1e-12)
     assert "miss the change of the logit" in caplog.text
 

@@ -88,6 +88,19 @@ def test_every_forecaster(name):
     assert used == len(jax.tree.leaves(slopes)), "a parameter that learns nothing"
 
 
+@pytest.mark.parametrize("name", FORECASTERS)
+def test_a_row_that_only_fills_up_leaves_gradients_finite(name):
+    model, batch = forecaster(name), windows()
+    nothing = batch._replace(
+        **{
+            field: jnp.zeros_like(getattr(batch, field))
+            for field in ("values", "observed", "covariates", "future", "targets")
+        }
+    )
+    _, slopes = gradients(model, nothing, jax.random.key(1))
+    assert all(np.isfinite(one).all() for one in jax.tree.leaves(slopes))
+
+
 @pytest.mark.parametrize("name", [x for x in FORECASTERS if FORECASTERS[x][0] != "segments"])
 def test_what_stands_before_a_series_is_not_read(name):
     model, batch = forecaster(name, padded=True), windows(padding=3)

@@ -235,3 +235,27 @@ def test_counts_smoothing_and_logarithms_train(tmp_path):
         found = lstm_jax.train(experiment, tmp_path / f"{number}").evaluate("test")
         assert np.isfinite(found["mase"])
         json.dumps(found)
+
+
+def test_contributions_add_up_and_stand_where_something_was_read(run, sampled, series):
+    whole = run.experiment.data.source.load()
+    found = run.explain(whole, item="b", channel="heat", step=2, tolerance=1e-4)
+    forecast = run.forecast(whole)
+    assert found.forecast == pytest.approx(forecast.point[1, 1, 1], rel=1e-5)
+    assert found.contributions.shape == (8, 2)
+    # Channels are read one by one: the other one has no part in it.
+    assert (found.contributions[:, 0] == 0).all()
+    assert (found.contributions[:, 1] != 0).any()
+    np.testing.assert_allclose(found.values, whole.one(1).values[-8:], rtol=1e-5)
+    assert found.stamps[-1] == "2024-02-29"
+    assert abs(found.error) < 1e-3 * max(1, abs(found.forecast - found.baseline))
+    assert found.plot().axes
+    drawn = sampled.explain(whole, quantile=0.9)
+    assert abs(drawn.error) < 0.01 * abs(drawn.forecast - drawn.baseline) + 0.01
+    for options, message in (
+        ({"item": "c"}, r"^item: there is no 'c'"),
+        ({"step": 4}, r"^step: the horizon has 1 to 3, not 4$"),
+        ({"quantile": 0.5}, r"^the head Squared gives points alone"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            run.explain(whole, **options)

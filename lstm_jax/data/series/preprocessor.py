@@ -71,6 +71,15 @@ class SeriesPreprocessor(Preprocessor):
         return len(self.schema.past) + self.future_features
 
     @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """What the numbers beside the values are called, in their order."""
+        names = [*self.schema.past, *self.schema.known]
+        names += [f"{one} {wave}" for one in self.calendar for wave in ("sine", "cosine")]
+        for name, learned in zip(self.schema.static, self.statics, strict=True):
+            names += [name] if _is_number(learned) else [f"{name}={one}" for one in learned]
+        return tuple(names)
+
+    @property
     def inputs(self) -> Features:
         """What a model reads at each step."""
         return Features(self.channels * (1 + self.flags) + self.past_features)
