@@ -59,7 +59,7 @@ def classification_figures(
         vectors = counted.fit_transform(texts)
     except ValueError as error:
         raise DataError(f"scikit-learn finds no words in the training texts: {error}") from error
-    texts, expected = _texts(data, preprocessor, "validation")
+    texts, expected = _texts(data, preprocessor, split)
     validation = counted.transform(texts)
     models, found = {}, {}
     for strength in STRENGTHS:
@@ -94,7 +94,7 @@ def _logits(model: Any, vectors: Any, classes: int) -> Float[np.ndarray, "texts 
     if decision.ndim == 1:  # two classes: the log-odds of the second
         decision = np.stack([np.zeros_like(decision), decision], axis=1)
     logits = np.full((len(decision), classes), -np.inf)
-    logits[:, : decision.shape[1]] = decision[:, ::-1]
+    logits[:, model.classes_] = decision
     return logits
 
 

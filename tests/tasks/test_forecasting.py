@@ -36,7 +36,7 @@ def sampled(series, tmp_path_factory):
         task__decoder=Recursive(paths=9),
         task__head=Gaussian(),
         task__channels="joint",
-        task__normalization=WindowNormalization("mean_absolute"),
+        task__normalization=WindowNormalization("mean"),
         epochs=1,
     )
     return lstm_jax.train(experiment, tmp_path_factory.mktemp("runs") / "sampled")
