@@ -22,7 +22,7 @@ def get_config() -> Experiment:
             cell=GRU(hidden=64),
             decoder=Segments(length=24, embedding=64),
             head=Quantiles(),
-            normalization=WindowNormalization("last"),
+            normalization=WindowNormalization("season"),
             dropout=0.3,
         ),
         data=SeriesWindows(

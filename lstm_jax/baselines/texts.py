@@ -59,7 +59,7 @@ def classification_figures(
         vectors = counted.fit_transform(texts)
     except ValueError as error:
         raise DataError(f"scikit-learn finds no words in the training texts: {error}") from error
-    texts, expected = _texts(data, preprocessor, split)
+    texts, expected = _texts(data, preprocessor, "validation")
     validation = counted.transform(texts)
     models, found = {}, {}
     for strength in STRENGTHS:

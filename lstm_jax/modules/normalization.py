@@ -66,7 +66,7 @@ class Normalization(abc.ABC):
         """
 
 
-Statistic = Literal["none", "last", "mean", "standard", "mean_absolute"]
+Statistic = Literal["none", "last", "mean", "standard", "mean_absolute", "season"]
 _FLOOR = 1e-5
 """What is added to variances, as Kim et al. 2022 do: a constant window has none."""
 
@@ -80,6 +80,9 @@ class WindowNormalization(Normalization):
     mean            minus the mean
     standard        minus the mean, over the standard deviation (Kim et al. 2022, RevIN)
     mean_absolute   over the mean absolute value (Salinas et al. 2020, section 3.3)
+    season          minus the last season, phase by phase, over the root mean square of what is left
+                    of the context: what a network says is by how much it differs from the seasonal
+                    naive forecast
 
     Raises:
         ConfigError: an affine map without a deviation.
@@ -97,20 +100,34 @@ class WindowNormalization(Normalization):
     def build(self, sizes: Sizes, rngs: nnx.Rngs) -> "WindowStatistics":
         """The module."""
         del rngs
-        return WindowStatistics(self.kind, (sizes.series, sizes.channels) if self.affine else None)
+        if self.kind == "season" and sizes.context <= sizes.season:
+            raise ConfigError(
+                f"normalization.kind='season' needs more than a season of {sizes.season} steps to "
+                f"look back on: set data.context to more than {sizes.season}"
+            )
+        affine = (sizes.series, sizes.channels) if self.affine else None
+        return WindowStatistics(self.kind, affine, sizes.season, sizes.horizon)
 
 
 class WindowStatistics(nnx.Module):
     """The units of each window, from its own values; learned is at most an affine map."""
 
-    def __init__(self, kind: Statistic, affine: tuple[int, int] | None = None):
-        self.kind = kind
+    def __init__(
+        self,
+        kind: Statistic,
+        affine: tuple[int, int] | None = None,
+        season: int = 1,
+        horizon: int = 1,
+    ):
+        self.kind, self.season, self.horizon = kind, season, horizon
         self.gain = None if affine is None else nnx.Param(jnp.ones(affine))
         self.bias = None if affine is None else nnx.Param(jnp.zeros(affine))
 
     def __call__(self, inputs: Inputs) -> tuple[Units, Units]:
-        """The units of the context and of the horizon, which are the same."""
+        """The units of the context and of the horizon."""
         values, observed = inputs.values, inputs.observed
+        if self.kind == "season":
+            return self._seasonal(values, observed)
         count = jnp.maximum(observed.sum(axis=0), 1)
         center, scale = jnp.zeros_like(values[0]), jnp.ones_like(values[0])
         if self.kind == "last":
@@ -131,3 +148,11 @@ class WindowStatistics(nnx.Module):
             center = center - bias * scale
         units = Units(center, scale)
         return units, units
+
+    def _seasonal(self, values: Array, observed: Array) -> tuple[Units, Units]:
+        last, phases = values[-self.season :], jnp.arange(-len(values), 0) % self.season
+        center = last[phases]
+        count = jnp.maximum(observed.sum(axis=0), 1)
+        variance = (observed * (values - center) ** 2).sum(axis=0) / count
+        scale = jnp.sqrt(variance + _FLOOR)
+        return Units(center, scale), Units(last[jnp.arange(self.horizon) % self.season], scale)

@@ -45,6 +45,12 @@ FORECASTERS = {
         WindowNormalization("standard", affine=True),
         "independent",
     ),
+    "encoder_decoder season": (
+        "encoder_decoder",
+        Squared(),
+        WindowNormalization("season"),
+        "independent",
+    ),
     "recursive": ("recursive", StudentT(), WindowNormalization("mean_absolute"), "joint"),
     "recursive by channel": ("recursive", Gaussian(), WindowNormalization("last"), "independent"),
     "recursive point": ("recursive", Squared(), WindowNormalization("last"), "joint"),

@@ -143,12 +143,23 @@ def test_paths_are_drawn_for_each_window_by_its_place():
     np.testing.assert_allclose(turned, found[:, np.array([2, 0, 1])], rtol=2e-5)
 
 
+def test_a_network_says_by_how_much_it_differs_from_the_seasonal_naive():
+    model, batch = forecaster("encoder_decoder season"), windows()
+    batch = batch._replace(observed=jnp.ones_like(batch.observed))
+    model.decoder.values.kernel[...] = jnp.zeros_like(model.decoder.values.kernel[...])
+    model.decoder.values.bias[...] = jnp.zeros_like(model.decoder.values.bias[...])
+    season = batch.values[-4:]
+    np.testing.assert_array_equal(forecast(model, batch).point[:4], season)
+    np.testing.assert_array_equal(forecast(model, batch).point[4], season[0])
+
+
 def test_equivariance():
     """Of a window moved or stretched the forecast moves and stretches as the normalization says."""
     for name, moved, factor in (
         ("direct quantiles", 2.0, 1.0),
         ("direct huber", -1.0, 1.0),
         ("encoder_decoder", 1.0, 3.0),
+        ("encoder_decoder season", 2.0, 3.0),
         ("recursive", 0.0, 2.0),
         ("smoothing", 0.0, 5.0),
         ("smoothing joint", 0.0, 0.2),
@@ -232,5 +243,9 @@ def test_mistakes_are_named_in_one_line():
         Recursive().check(sizes)
     with pytest.raises(ConfigError, match=r"^Smoothing needs two seasons of 6 steps .* least 12$"):
         Smoothing().build(sizes, nnx.Rngs(0))
+    with pytest.raises(
+        ConfigError, match=r"^normalization.kind='season' needs more than a season "
+    ):
+        WindowNormalization("season").build(sizes._replace(season=10), nnx.Rngs(0))
     with pytest.raises(ConfigError, match=r"^affine goes with kind='standard'$"):
         WindowNormalization("last", affine=True)
