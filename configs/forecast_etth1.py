@@ -1,6 +1,12 @@
 """ETTh1, seven channels of an electricity transformer, hour by hour: the next 96 hours.
 
     python -m experiments.train --config=configs/forecast_etth1.py --workdir=runs/etth1
+    python -m experiments.backtest --workdir=runs/etth1 --plots=runs/etth1/pictures
+
+Needs ETTh1.csv in $LSTM_JAX_DATA/ett. The protocol of the literature: 12, 4 and 4 months for
+training, validation and test, all windows of each, errors over the standard deviation of training;
+`--config.data.horizon=192` (336, 720) is its other horizons. SegRNN (Lin et al. 2023); published
+MSE .368 with a context of 96, .351 with 720.
 """
 
 from lstm_jax import Experiment
@@ -15,8 +21,8 @@ def get_config() -> Experiment:
     """The experiment."""
     return Experiment(
         task=Forecasting(
-            cell=GRU(hidden=128),
-            decoder=Segments(length=24, embedding=128),
+            cell=GRU(hidden=256),
+            decoder=Segments(length=24, embedding=256),
             channels="independent",
             normalization=WindowNormalization("last"),
             dropout=0.5,
@@ -28,10 +34,10 @@ def get_config() -> Experiment:
             season=24,
             # 12, 4 and 4 months of 30 days; the rest of the file is not used.
             split=TimeSplit(validation=2880, test=2880, end=14400),
-            batch_size=256,
+            batch_size=64,
             standardised=True,
         ),
-        optimizer=Optimizer("adam", learning_rate=1e-3, schedule=Decay(0.8, after=3)),
-        epochs=30,
-        patience=8,
+        optimizer=Optimizer("adam", learning_rate=5e-4, schedule=Decay(0.8, after=3)),
+        epochs=10,
+        patience=4,
     )
