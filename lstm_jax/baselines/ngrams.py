@@ -51,7 +51,7 @@ class KneserNey:
 
         D(r) = r - (r + 1) Y n_(r+1) / n_r      with Y = n_1 / (n_1 + 2 n_2)
 
-    Where these are undefined or outside (0, r], as for a text so small, or so large beside its
+    Where these are undefined or not positive, as for a text so small, or so large beside its
     vocabulary, that some n_r is 0, they are 0.5, 1 and 1.5 for that length (as KenLM has them).
 
     Source: Chen and Goodman 1998, "An empirical study of smoothing techniques for language
@@ -174,7 +174,7 @@ def discounts(counts: Integer[np.ndarray, " grams"]) -> tuple[float, float, floa
     y = n[1] / (n[1] + 2 * n[2])
     one, two, more = (float(r - (r + 1) * y * n[r + 1] / n[r]) for r in (1, 2, 3))
     # With a discount of 0 nothing might be left for tokens that never followed.
-    return (one, two, more) if 0 < one <= 1 and 0 < two <= 2 and 0 < more <= 3 else _FALLBACK
+    return (one, two, more) if min(one, two, more) > 0 else _FALLBACK
 
 
 def language_model_figures(

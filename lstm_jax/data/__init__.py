@@ -13,6 +13,7 @@ from lstm_jax.data.preprocessing import Encoded, Preprocessor, as_steps
 from lstm_jax.data.sequences import PaddedSequences
 from lstm_jax.data.series import (
     M4,
+    DailyPrices,
     Panel,
     Scaling,
     SeriesBatch,
@@ -38,6 +39,7 @@ __all__ = [
     "M4",
     "SPLITS",
     "Classes",
+    "DailyPrices",
     "Data",
     "Dataset",
     "Distinct",

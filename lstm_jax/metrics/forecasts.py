@@ -101,6 +101,9 @@ def count(
         "scaled": known * error / naive,
         "with_scale": known * jnp.ones_like(error),
     }
+    if units.is_log:
+        ratio = (target - point) * units.scale
+        columns["qlike"] = jnp.expm1(ratio) - ratio
     if quantiles is not None:
         columns |= _of_quantiles(target, units, quantiles, deviation, naive, known)
     # A value that was not observed may be anything, NaN as well.
@@ -158,6 +161,7 @@ def by_step(sums: dict[str, Any]) -> dict[str, np.ndarray]:
     crps = mean over levels 0.05 ... 0.95 of 2 pinball      (Gneiting and Raftery 2007)
     msis = mean interval score at 95% / naive error of training
     coverage, width: of the interval from the quantile 0.05 to the quantile 0.95
+    qlike = mean y / f - log(y / f) - 1 where logarithms are scaled                  (Patton 2011)
     """
     total = {
         name.removeprefix("by_step_"): np.asarray(one.total, np.float64)
@@ -220,6 +224,8 @@ def _figures(total: dict[str, Any]) -> dict[str, Any]:
         "smape": mean("percentage"),
         "mase": mean("scaled", "with_scale"),
     }
+    if "qlike" in total:
+        found["qlike"] = mean("qlike")
     if "crps" in total:
         found |= {name: mean(name) for name in ("crps", "pinball_lower", "pinball_upper")}
         found |= {"coverage": mean("within"), "width": mean("width")}

@@ -28,6 +28,7 @@ from lstm_jax.modules.recursive import Recursive
 from lstm_jax.modules.segments import Segments
 from lstm_jax.modules.smoothing import Smoothing
 from lstm_jax.modules.softmax import AdaptiveSoftmax, Softmax, TiedSoftmax, make_softmax
+from lstm_jax.modules.variance_head import Qlike
 
 __all__ = [
     "NO_NOISE",
@@ -57,6 +58,7 @@ __all__ = [
     "Normalization",
     "Pooling",
     "PoolingKind",
+    "Qlike",
     "Quantiles",
     "Recurrent",
     "Recursive",

@@ -40,6 +40,8 @@ class Forecaster(nnx.Module):
         sizes: of the data.
         layers: the recurrent layers.
         rngs: draws the parameters.
+        autoregressive: whether a linear map of each channel's context is added to what the decoder
+            says; it starts at zero.
         channels: of the data, if they are read one by one; None, if side by side.
         normalized_loss: whether costs count in normalized values.
         deviation: of each channel in training, for figures.
@@ -56,12 +58,15 @@ class Forecaster(nnx.Module):
         rngs: nnx.Rngs,
         *,
         channels: int | None,
+        autoregressive: bool = False,
         normalized_loss: bool,
         deviation: tuple[float, ...],
         is_log: bool,
     ):
         self.normalization = normalization.build(sizes, rngs)
         self.decoder = decoder.build(sizes, layers, rngs)
+        shape = sizes.context, sizes.horizon, sizes.outputs
+        self.linear = nnx.Param(jnp.zeros(shape)) if autoregressive else None
         self.head, self.sizes, self.channels = head, sizes, channels
         self.normalized_loss = normalized_loss
         self.deviation, self.is_log = deviation, is_log
@@ -92,7 +97,7 @@ class Forecaster(nnx.Module):
                 weight = jnp.concatenate([inputs.observed[1:], weight])
             raw = raw[-len(targets) :]
         else:
-            raw = self.decoder(inputs, key)
+            raw = self._raw(inputs, key)
         cost = self.head.cost(raw, targets, scale)
         if not self.normalized_loss and not ahead.is_log:
             cost = cost * (scale / self._data_scale(batch)) ** self.head.power
@@ -126,7 +131,7 @@ class Forecaster(nnx.Module):
                 found = jnp.quantile(paths, jnp.asarray(levels, paths.dtype), axis=0)
                 quantiles = jnp.moveaxis(found, 0, -1)
         else:
-            raw = self.decoder(inputs)
+            raw = self._raw(inputs)
             point = self.head.point(raw, data_scale)
             if self.head.is_distribution:
                 quantiles = self.head.quantiles(raw, levels, data_scale)
@@ -134,6 +139,13 @@ class Forecaster(nnx.Module):
             wide = Units(center[..., None], scale[..., None], ahead.is_log)
             quantiles = self._rows(wide.values(quantiles))
         return Forecast(self._rows(ahead.values(point)), quantiles)
+
+    def _raw(self, inputs: Inputs, key: Key | None = None) -> Array:
+        """Raw numbers [horizon, batch, channels, outputs]."""
+        raw = self.decoder(inputs, key)
+        if self.linear is None:
+            return raw
+        return raw + jnp.einsum("tbc,tho->hbco", inputs.values, self.linear[...])
 
     def _normalized(self, batch: Any) -> tuple[Inputs, Units, Units]:
         """What is read of windows, and the units of normalized values in context and horizon."""

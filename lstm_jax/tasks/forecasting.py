@@ -25,6 +25,7 @@ from lstm_jax.modules import (
     Head,
     Layers,
     Normalization,
+    Recursive,
     Sizes,
     Squared,
     WindowNormalization,
@@ -64,6 +65,9 @@ class Forecasting(Task):
     channels: Literal["joint", "independent"] = "joint"
     """`joint`: all channels of a step are read and forecast together. `independent`: each channel
     is a series of its own for the same parameters."""
+    autoregressive: bool = False
+    """Whether a linear map of the context of each channel, the same for all, is added to what the
+    decoder says (Lai et al. 2018, section 3.6): the network learns what is left."""
     normalization: Normalization = dataclasses.field(default_factory=WindowNormalization)
     """What of a window is taken away before it is read, and given back to its forecasts."""
     normalized_loss: bool = False
@@ -101,6 +105,8 @@ class Forecasting(Task):
     def check(self, preprocessor: Any, dataset: Any) -> None:
         """Makes sure that decoder, head and normalization fit the data."""
         del dataset
+        if self.autoregressive and isinstance(self.decoder, Recursive):
+            raise ConfigError("autoregressive: Recursive is so by itself: set it to False")
         self.decoder.check(self._sizes(preprocessor))
         kind, is_log = preprocessor.scaling.kind, preprocessor.scaling.log
         is_centred = kind not in ("none", "mean_absolute") or is_log
@@ -132,6 +138,7 @@ class Forecasting(Task):
             ),
             rngs,
             channels=preprocessor.channels if independent else None,
+            autoregressive=self.autoregressive,
             normalized_loss=self.normalized_loss,
             deviation=deviation if preprocessor.standardised else (1.0,) * len(deviation),
             is_log=preprocessor.scaling.log,

@@ -93,6 +93,7 @@ def forecaster(name, *, padded=False, flags=True, known=2, past=0, cell=None, se
             Layers(cells, dropout=0.3),
             rngs,
             channels=CHANNELS if independent else None,
+            autoregressive=name.startswith("segments"),
             normalized_loss=name == "smoothing",
             deviation=(1.0, 1.0),
             is_log=False,

@@ -9,6 +9,7 @@ from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.frequency import Frequency
 from lstm_jax.data.series.panel import Panel, Schema
 from lstm_jax.data.series.preprocessor import SeriesPreprocessor
+from lstm_jax.data.series.prices import DailyPrices
 from lstm_jax.data.series.scaling import Scaling
 from lstm_jax.data.series.series_windows import SeriesWindows
 from lstm_jax.data.series.sources import M4, SeriesSource, SeriesTable, keep
@@ -18,6 +19,7 @@ from lstm_jax.data.series.windows import SeriesBatch
 __all__ = [
     "M4",
     "CalendarFeature",
+    "DailyPrices",
     "Frequency",
     "Panel",
     "Scaling",
