@@ -43,7 +43,8 @@ class Backtest:
         lower: the lower end of the interval, likewise; None without one.
         upper: the upper end.
         interval: the nominal share of values within.
-        figures: of all windows, as the task calls them.
+        intervals: where the intervals come from.
+        sums: what figures are made of.
     """
 
     dataset: SeriesDataset
@@ -57,7 +58,25 @@ class Backtest:
     lower: Values | None
     upper: Values | None
     interval: float
-    figures: dict[str, Any]
+    intervals: str
+    sums: dict[str, Any]
+
+    @functools.cached_property
+    def figures(self) -> dict[str, Any]:
+        """Of all windows, as the task calls them; of each step in `by_step`."""
+        pre, known, within = self.dataset.preprocessor, np.isfinite(self.truth), self.is_within
+        found: dict[str, Any] = {"windows": len(self.places), "horizon": pre.horizon}
+        found |= forecasts.summarize(self.sums, pre.standardised)
+        found |= {"windows": len(self.places), "intervals": self.intervals}
+        every = forecasts.by_step(self.sums)
+        steps = {name: one.tolist() for name, one in every.items() if name in found}
+        assert self.lower is not None
+        assert self.upper is not None
+        found |= {"interval": self.interval, "coverage": float(within[known].mean())}
+        found["width"] = float((self.upper - self.lower)[known].mean())
+        found["coverage_by_quarter"] = coverage(within, known)
+        shares = (within & known).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
+        return found | {"by_step": steps | {"coverage": shares.tolist()}}
 
     @property
     def is_within(self) -> Bool[np.ndarray, "windows horizon channels"]:
@@ -134,10 +153,9 @@ def run_backtest(
     if stride is not None:
         data = dataclasses.replace(data, evaluation_stride=stride)
     dataset = data.open(pre)
-    places, items, origins = _chosen(dataset, split, windows)
+    places, items, origins = chosen(dataset, split, windows)
     levels = levels_of(use.model.head, interval) if kind == "head" else ()
     found = _forecast(use, dataset, split, places, levels, batch_size)
-    known = np.isfinite(found.truth)
     if found.quantiles is not None:
         lower, upper = found.quantiles[..., 0], found.quantiles[..., 1]
     else:
@@ -147,17 +165,6 @@ def run_backtest(
     units = functools.partial(
         in_units, center=found.center, scale=found.scale, is_log=pre.scaling.log
     )
-    low, high = units(lower), units(upper)
-    within = (lower <= found.truth) & (found.truth <= upper)
-    summary: dict[str, Any] = {"windows": len(places), "horizon": pre.horizon}
-    summary |= forecasts.summarize(found.sums, pre.standardised) | {"windows": len(places)}
-    every = forecasts.by_step(found.sums)
-    steps = {name: one.tolist() for name, one in every.items() if name in summary}
-    summary |= {"interval": interval, "intervals": kind}
-    summary |= {"coverage": float(within[known].mean()), "width": float((high - low)[known].mean())}
-    summary["coverage_by_quarter"] = coverage(within, known)
-    shares = (within & known).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
-    summary["by_step"] = steps | {"coverage": shares.tolist()}
     point = units(found.point)
     # What came is that of the table, to the last digit.
     rows = dataset.panel.first[items] + origins
@@ -171,10 +178,11 @@ def run_backtest(
         origins,
         point,
         truth,
-        low,
-        high,
+        units(lower),
+        units(upper),
         interval,
-        summary,
+        kind,
+        found.sums,
     )
 
 
@@ -235,7 +243,7 @@ def _check(use: Any, kind: Any, **sizes: int | None) -> None:
             raise ConfigError(f"{name} must be at least 1, got {value}")
 
 
-def _chosen(
+def chosen(
     dataset: SeriesDataset, split: Split, windows: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places, items and origins of the windows, of each series the last ones."""

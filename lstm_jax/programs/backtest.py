@@ -6,8 +6,10 @@
 Prints figures, how many values lay within their intervals, and by how much the model beats the best
 rival, with the test of Diebold and Mariano (1995). `--output` is a long table (`.parquet` or
 `.csv`): item, cutoff, time, step, value, actual, forecast, lower, upper. `--plots` is a folder.
+`--refit` trains anew before each origin, on all that lies before it, in the run directory.
 """
 
+import functools
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +30,7 @@ from lstm_jax.programs.trained import RunFlags
 from lstm_jax.reporting.forecasts import draw_backtest
 from lstm_jax.runtime.memory import keep_freed_memory
 from lstm_jax.storage.metrics_log import render
+from lstm_jax.training.refit import refitted
 
 _FLAGS = flags.FlagValues()
 _RUN = RunFlags(_FLAGS)
@@ -38,6 +41,7 @@ _WINDOWS = flags.DEFINE_integer(
 _STRIDE = flags.DEFINE_integer(
     "stride", None, "Steps between origins; as the config evaluates.", flag_values=_FLAGS
 )
+_REFIT = flags.DEFINE_bool("refit", False, "Train anew before each origin.", flag_values=_FLAGS)
 _INTERVAL = flags.DEFINE_float(
     "interval", 0.9, "Share of values that are to lie within.", flag_values=_FLAGS
 )
@@ -62,13 +66,9 @@ def main() -> None:
         check_table("--output", _OUTPUT.value)
     run = _RUN.load_unchanged()
     split = cast(Split, _SPLIT.value)
-    found: Backtest = run.backtest(
-        split,
-        windows=_WINDOWS.value,
-        stride=_STRIDE.value,
-        interval=_INTERVAL.value,
-        intervals=_INTERVALS.value,
-    )
+    options = {"windows": _WINDOWS.value, "stride": _STRIDE.value, "interval": _INTERVAL.value}
+    backtest = functools.partial(refitted, run) if _REFIT.value else run.backtest
+    found: Backtest = backtest(split, **options, intervals=_INTERVALS.value)
     if _OUTPUT.value is not None:
         write_table(found.table(), expand(_OUTPUT.value))
     if _PLOTS.value is not None:

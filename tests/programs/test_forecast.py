@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 
 import lstm_jax
+from lstm_jax.data import TimeSplit
 
 
 @pytest.fixture
@@ -98,6 +99,26 @@ def test_a_backtest_says_whether_it_beats_the_best_rival(program, forecaster, tm
         "forecasts.png",
         "error_by_step.png",
     }
+
+
+def test_trained_anew_before_each_origin(program, own, tmp_path):
+    flags = f"--workdir={own}", "--refit", "--windows=2", "--stride=4", "--rivals=repeat", "--json"
+    code, out, err = program("backtest", *flags, f"--output={tmp_path / 'x.csv'}")
+    assert code == 0, err
+    assert sorted(path.name for path in (own / "refits").iterdir()) == ["50", "54"]
+    ours, _ = lines(out)
+    assert ours["windows"] == 4
+    run = lstm_jax.load(own / "refits" / "54")
+    assert run.experiment.data.split == TimeSplit(validation=12, test=3, end=57)
+    # Its training ends before its validation, which ends at the origin.
+    assert run.preprocessor.center != lstm_jax.load(own).preprocessor.center
+    table = pyarrow.csv.read_csv(tmp_path / "x.csv").to_pylist()
+    found = run.backtest("test")
+    window = [row["forecast"] for row in table if str(row["cutoff"]) == "2024-02-23 00:00:00"]
+    assert np.allclose(window, found.point.reshape(-1), rtol=1e-5)
+    # Started again, nothing is left to train.
+    again = program("backtest", *flags)
+    assert lines(again.out)[0]["mse"] == ours["mse"]
 
 
 def test_from_file_to_file(program, forecaster, series, tmp_path):

@@ -215,6 +215,10 @@ class SeriesDataset:
         """Windows of any origins, of which nothing is read that follows."""
         return self._windows.batch(items, origins, origins, len(items), with_targets=False)
 
+    def stride(self, split: Split) -> int:
+        """Steps between the origins of a split."""
+        return self._strides[split]
+
     def history(self, item: int, origin: int) -> np.ndarray:
         """All values of a series before an origin, [origin, channels]; a view."""
         begin = self.panel.first[item]
