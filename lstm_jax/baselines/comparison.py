@@ -27,6 +27,14 @@ def losses(
     return np.where(count > 0, total.sum(axis=2) / np.maximum(count, 1), np.nan)
 
 
+def _means(values: Losses) -> Float[np.ndarray, " windows"]:
+    """The mean over the steps of each window; NaN where nothing came."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def compared(
     ours: Losses,
     rivals: Mapping[str, Losses],
@@ -50,7 +58,7 @@ def compared(
     theirs, horizon = rivals[best], ours.shape[1]
 
     def figures(steps: slice) -> dict[str, Any]:
-        one, other = (np.nanmean(x[:, steps], axis=1) for x in (ours, theirs))
+        one, other = (_means(x[:, steps]) for x in (ours, theirs))
         reach = math.ceil(range(horizon)[steps][-1] / stride) + 1
         statistic, p = diebold_mariano(one, other, reach)
         better = 1 - float(np.nanmean(one)) / float(np.nanmean(other))
