@@ -30,7 +30,7 @@ def negative_binomial_log_mass(
     the distribution becomes Poisson's. A mean of 0 gives all probability to the count 0.
 
     Args:
-        counts: whole numbers of at least 0.
+        counts: whole numbers; one below 0 is taken for 0.
         mean: mu.
         dispersion: alpha.
 

@@ -155,8 +155,6 @@ def student_t_cdf(
     square = jnp.square(z)
     x, rest = freedom / (freedom + square), square / (freedom + square)
     tail = 0.5 * incomplete_beta(0.5 * freedom, jnp.full_like(freedom, 0.5), x, rest)
-    # Where a square is none beside v, the tail is half of all.
-    tail = jnp.where(rest > 0, tail, 0.5)
     return jnp.where(z < 0, tail, 1 - tail)
 
 

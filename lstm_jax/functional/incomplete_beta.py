@@ -34,14 +34,14 @@ def incomplete_beta(a: Broadcast, b: Broadcast, x: Broadcast, rest: Broadcast) -
     Args:
         a: positive.
         b: positive.
-        x: in (0, 1).
+        x: in [0, 1].
         rest: 1 - x, for which the caller often has a form that keeps its digits where x is near 1.
 
     Raises:
         ArgumentError: an array is none of floating-point numbers.
 
     Source: DiDonato and Morris 1992, "Algorithm 708: significant digit computation of the
-    incomplete beta function ratios" (eq. 9, the continued fraction).
+    incomplete beta function ratios" (the continued fraction, BFRAC).
 
     >>> a, b, x = jnp.array(2.0), jnp.array(3.0), jnp.array(0.25)
     >>> round(float(incomplete_beta(a, b, x, 1 - x)), 6)
@@ -51,11 +51,10 @@ def incomplete_beta(a: Broadcast, b: Broadcast, x: Broadcast, rest: Broadcast) -
     a, b, x, rest = jnp.broadcast_arrays(a, b, x, rest)
     factor = jnp.exp(log_beta_density(a, b, x, rest))
     # What is below 1 is raised by 1 (DLMF 8.17.20 and 21): the fraction would need many terms.
-    zero, one = jnp.zeros_like(x), jnp.ones_like(x)
-    known = jnp.where(a < 1, factor / a, zero)
-    factor, a = factor * jnp.where(a < 1, x * (a + b) / a, one), jnp.where(a < 1, a + 1, a)
-    known -= jnp.where(b < 1, factor / b, zero)
-    factor, b = factor * jnp.where(b < 1, rest * (a + b) / b, one), jnp.where(b < 1, b + 1, b)
+    known = jnp.where(a < 1, factor / a, 0)
+    factor, a = factor * jnp.where(a < 1, x * (a + b) / a, 1), jnp.where(a < 1, a + 1, a)
+    known -= jnp.where(b < 1, factor / b, 0)
+    factor, b = factor * jnp.where(b < 1, rest * (a + b) / b, 1), jnp.where(b < 1, b + 1, b)
     # Beyond the mean that of the other side is computed. The comparison has no product to which XLA
     # might fuse the sum in one place and not in another, where it is computed again.
     beyond = x > a / (a + b)
@@ -107,7 +106,8 @@ def log_beta_density(a: Broadcast, b: Broadcast, x: Broadcast, rest: Broadcast) 
     Raises:
         ArgumentError: an array is none of floating-point numbers.
 
-    Source: Loader 2000, "Fast and accurate computation of binomial probabilities" (eq. 3).
+    Source: Loader 2000, "Fast and accurate computation of binomial probabilities" (the saddle-point
+    expansion).
 
     >>> x = jnp.array(0.25)
     >>> round(float(jnp.exp(log_beta_density(jnp.array(2.0), jnp.array(3.0), x, 1 - x))), 6)

@@ -148,9 +148,7 @@ class NegativeBinomial(Head):
         return 2
 
     def _cost(self, raw: Array, target: Array, scale: Array) -> Array:
-        counts = jnp.maximum(jnp.round(target * scale), 0)
-        mean, dispersion = _counts(raw, scale)
-        return -negative_binomial_log_mass(counts, mean, dispersion)
+        return -negative_binomial_log_mass(jnp.round(target * scale), *_counts(raw, scale))
 
     def _point(self, raw: Array, scale: Array) -> Array:
         del scale

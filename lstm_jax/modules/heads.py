@@ -82,7 +82,7 @@ class Huber(PointHead):
     Raises:
         ConfigError: delta is not positive.
 
-    Source: Huber 1964, "Robust estimation of a location parameter" (section 1).
+    Source: Huber 1964, "Robust estimation of a location parameter".
 
     >>> head, target = Huber(delta=2.0), jnp.array([1.0, 4.0])
     >>> head.cost(jnp.zeros((2, 1)), target, jnp.ones(2)).tolist()
@@ -127,9 +127,9 @@ class Quantiles(Head):
     Raises:
         ConfigError: there are no levels, or they do not rise in (0, 1).
 
-    Source: Koenker and Bassett 1978, "Regression quantiles" (section 3); Park, Maddix, Aubet, Kan,
+    Source: Koenker and Bassett 1978, "Regression quantiles"; Park, Maddix, Aubet, Kan,
     Gasthaus and Wang 2022, "Learning quantile functions without quantile crossing for
-    distribution-free time series forecasting" (section 3).
+    distribution-free time series forecasting".
 
     >>> head = Quantiles((0.1, 0.5, 0.9))
     >>> values = head.quantiles(jnp.array([0.0, 2.0, 0.0]), (0.1, 0.5, 0.7), jnp.ones(()))

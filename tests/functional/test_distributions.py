@@ -164,7 +164,7 @@ def test_what_stirlings_formula_lacks(dtype, rounding):
         found = jax.jit(stirling_error)(x)
     x = np.asarray(x, np.float64)
     exact = special.gammaln(x) - (x - 0.5) * np.log(x) + x - 0.5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(found, exact, atol=rounding)
+    np.testing.assert_allclose(found, exact, atol=rounding if rounding > 1e-9 else 1e-12, rtol=0)
 
 
 def test_counts_without_dispersion_are_poissons_and_without_a_mean_none():
@@ -204,7 +204,8 @@ def test_bisection_takes_infinite_brackets_and_stops_at_a_width():
     infinite = jnp.full_like(levels, jnp.inf)
     root = invert(jnp.square, levels, jnp.zeros_like(levels), jnp.ones_like(levels))
     np.testing.assert_allclose(root, np.sqrt(levels), rtol=1e-6)
-    assert np.isfinite(invert(jax.nn.sigmoid, levels, -infinite, infinite)).all()
+    # From 7e38 in 40 steps.
+    assert np.abs(invert(jax.nn.sigmoid, levels, -infinite, infinite)).max() < 1e27
     calls = []
 
     def stairs(x: jax.Array) -> jax.Array:
