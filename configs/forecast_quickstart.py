@@ -23,7 +23,9 @@ def get_config() -> Experiment:
             decoder=Segments(length=24, embedding=64),
             head=Quantiles(),
             normalization=WindowNormalization("season"),
-            dropout=0.3,
+            normalized_loss=True,
+            autoregressive=True,
+            dropout=0.5,
         ),
         data=SeriesWindows(
             source=SeriesTable(
@@ -32,10 +34,9 @@ def get_config() -> Experiment:
                 frequency="h",
                 missing="mask",
             ),
-            context=168,
+            context=96,
             horizon=24,
             season=24,
-            calendar=("hour", "yearday"),
             # The last four weeks, and the four before.
             split=TimeSplit(validation=672, test=672),
             batch_size=64,
@@ -43,9 +44,9 @@ def get_config() -> Experiment:
         optimizer=Optimizer(
             "adam",
             learning_rate=2e-3,
-            schedule=WarmupCosine(warmup=50, length=1500, unit="steps", floor=0.02),
+            schedule=WarmupCosine(warmup=50, length=2000, unit="steps", floor=0.02),
             clip_norm=1.0,
         ),
-        steps=1500,
-        evaluate_every=250,
+        steps=2000,
+        evaluate_every=200,
     )

@@ -42,7 +42,7 @@ def write_series(folder: Path, steps: int = 60) -> str:
     lines = ["item,time,load,heat"]
     for item in "ab":
         for step in range(steps):
-            day = np.datetime64("2024-01-01") + step
+            day = np.datetime64("2024-01-01") + np.timedelta64(step, "D")
             load = 20 + 5 * np.sin(np.pi * step / 2) + step % 7 + len(item)
             lines.append(f"{item},{day},{load:.4f},{10 + step % 4}")
     path = folder / "series.csv"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +153,17 @@ def test_garch_further_ahead_is_the_expectation():
     first, second, third = one.ahead(variance, change, np.array([400]), 3)[:, 0] / one.ratio
     assert second == pytest.approx(0.1 + 0.9 * first)
     assert third == pytest.approx(0.1 + 0.9 * second)
+
+
+def test_a_likelihood_without_a_maximum_is_no_fit(monkeypatch):
+    found = SimpleNamespace(convergence_flag=4, params=[0.0, 0.1, 0.1, 0.8])
+    model = SimpleNamespace(fit=lambda **options: found)
+    arch = SimpleNamespace(arch_model=lambda *returns, **options: model)
+    monkeypatch.setitem(sys.modules, "arch", arch)
+    with pytest.raises(DataError, match=r"^GARCH\(1,1\) does not converge on these 499 returns: "):
+        fit_garch(*simulated())
+    found.convergence_flag = 0
+    assert fit_garch(*simulated()).beta == 0.8
 
 
 def test_without_the_package_it_says_what_to_install(dataset, monkeypatch):

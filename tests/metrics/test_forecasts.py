@@ -150,6 +150,26 @@ def test_a_high_level_costs_no_digits():
     assert float(difference) == 0.25
 
 
+def test_only_logarithms_have_a_qlike():
+    given = problem()
+    assert "qlike" not in forecasts.summarize(sums_of(given))
+
+    @jax.jit
+    def counted_logs(given):
+        facts = Facts(*(given[name] for name in ("weight", "naive_error", "deviation")))
+        units = Units(given["center"], given["scale"], is_log=True)
+        return forecasts.count(given["point"], given["target"], units, facts)
+
+    hidden = given["weight"] == 0
+    given["target"] = np.where(hidden, np.nan, given["target"])
+    sums = counted_logs({name: array(value, np.float32) for name, value in given.items()})
+    y, f = (np.exp(given[name] * given["scale"] + given["center"]) for name in ("target", "point"))
+    every = np.where(hidden, 0, y / f - np.log(y / f) - 1)
+    assert forecasts.summarize(sums)["qlike"] == pytest.approx(every.sum() / (~hidden).sum())
+    steps = forecasts.by_step(sums)["qlike"]
+    assert steps == pytest.approx(every.sum(axis=(1, 2)) / (~hidden).sum(axis=(1, 2)))
+
+
 def test_logarithms_come_back_as_values():
     units = Units(array(1.0, np.float32), array(0.5, np.float32), is_log=True)
     values = array([2.0, 3.0], np.float32)

@@ -12,6 +12,7 @@ from scipy import stats
 from lstm_jax.modules.distribution_heads import Gaussian, Mixture, NegativeBinomial, StudentT
 from lstm_jax.modules.head_contract import Head
 from lstm_jax.modules.heads import Absolute, Huber, Quantiles, Squared
+from lstm_jax.modules.variance_head import Qlike
 from tests.reference import array
 
 
@@ -30,6 +31,7 @@ ROWS = {
     "squared": Row(Squared(), 1, 2, "mean"),
     "absolute": Row(Absolute(), 1, 1, "median"),
     "huber": Row(Huber(delta=0.5), 1, 1, "huber"),
+    "qlike": Row(Qlike(), 1, 0, "log_mean"),
     "quantiles": Row(Quantiles(), 13, 1, "median", (0.025, 0.1, 0.101, 0.5, 0.62, 0.975)),
     "uneven_quantiles": Row(Quantiles((0.1, 0.3, 0.9)), 3, 1, "median", (0.1, 0.5, 0.9)),
     "one_quantile": Row(Quantiles((0.8,)), 1, 1, "upper", (0.8,)),

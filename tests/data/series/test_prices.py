@@ -41,7 +41,7 @@ def test_the_variance_is_that_of_a_price_that_moves_at_random():
     """A random walk of many small steps, of a standard deviation of 1 percent a day."""
     steps = np.random.default_rng(0).normal(size=(400, 1000)) * 0.01 / math.sqrt(1000)
     price = np.exp(np.cumsum(steps.ravel()).reshape(steps.shape))
-    days = [str(np.datetime64("2000-01-01") + day) for day in range(400)]
+    days = np.arange("2000-01-01", "2001-02-04", dtype="M8[D]")
     table = {"Date": days, "High": price.max(axis=1), "Low": price.min(axis=1)}
     panel = DailyPrices().panel_of(table | {"Close": price[:, -1]})
     assert panel.values.mean() == pytest.approx(1, abs=0.1)
