@@ -70,8 +70,14 @@ class Moments:
     def solve(self, strength: float) -> Ridge:
         """The regression of a strength, as a multiple of the mean variance of a feature."""
         size = len(self.gram)
-        added = strength * np.trace(self.gram) / size * np.eye(size)
-        weights = np.linalg.solve(self.gram + added, self.products)
+        variance = np.trace(self.gram) / size
+        if not variance > 0:  # nothing varies: what is taken away is all there is to say
+            return Ridge(self.form, strength, np.zeros_like(self.products))
+        added = strength * variance * np.eye(size)
+        try:
+            weights = np.linalg.solve(self.gram + added, self.products)
+        except np.linalg.LinAlgError:  # a strength that rounding has swallowed
+            weights = np.linalg.lstsq(self.gram + added, self.products, rcond=None)[0]
         return Ridge(self.form, strength, weights)
 
 

@@ -7,6 +7,7 @@ from lstm_jax.baselines.ngrams import language_model_figures
 from lstm_jax.baselines.series import rows
 from lstm_jax.baselines.summaries import summary_ridge
 from lstm_jax.baselines.texts import classification_figures
+from lstm_jax.baselines.volatility import NAMES, is_volatility
 from lstm_jax.config.values import suggestion
 from lstm_jax.data.base import Data
 from lstm_jax.data.kinds import Features
@@ -29,7 +30,7 @@ def names_of(task: Task, preprocessor: Any) -> tuple[str, ...]:
         ConfigError: it has none.
     """
     if isinstance(task, Forecasting):
-        return SERIES
+        return (*SERIES, *NAMES) if is_volatility(preprocessor.schema) else SERIES
     if isinstance(task, Classification):
         is_vectors = isinstance(preprocessor.inputs, Features)
         return ("summary_ridge",) if is_vectors else ("tfidf",)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from lstm_jax.baselines.naive_forecasts import METHODS, naive_forecasts
 from lstm_jax.baselines.ridge import Form, Ridge, fit
+from lstm_jax.baselines.volatility import NAMES, garch, har
 from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.series_windows import SeriesWindows
 from lstm_jax.data.series.windows import SeriesBatch
@@ -51,15 +52,17 @@ def rival(
     """A rival by its name, fitted where there is something to fit.
 
     Args:
-        name: `ridge`, or one of `METHODS`.
+        name: `ridge`, one of `METHODS`, or, of daily variances, of `volatility.NAMES`.
         data: the config of the data.
         preprocessor: what was learned of them.
-        score: the figure that ridge is chosen by, on validation.
+        score: the figure that ridge and HAR are chosen by, on validation.
         contexts: steps that ridge may look back on, from which validation chooses; those of the
             config if there are none.
     """
     if name in METHODS:
         return Rival(_naive(name), {})
+    if name in NAMES:
+        return _of_volatility(name, data.open(preprocessor), score)
     choices = []
     for context in contexts or (data.context,):
         longer = dataclasses.replace(data, context=context, shortest_context=None)
@@ -164,6 +167,14 @@ def _ridge(model: Ridge, own: SeriesDataset) -> Forecaster:
         return found.reshape(len(found), *values.shape[1:])
 
     return forecaster
+
+
+def _of_volatility(name: str, dataset: SeriesDataset, score: str) -> Rival:
+    def of(forecaster: Forecaster) -> float:
+        found = scored(dataset, "validation", forecaster, name).figures
+        return found.get(score, found["mae"])
+
+    return Rival(*(garch(dataset) if name == "garch" else har(dataset, of)))
 
 
 def _fit_ridge(dataset: SeriesDataset, score: str) -> tuple[Ridge, float]:

@@ -139,6 +139,8 @@ def convert(value: Any, annotation: Any, name: str, *, from_text: bool = False) 
         fitted = _fit(value, annotation, name)
     elif value in ("none", "None") and types.NoneType in alternatives(annotation):
         fitted = None
+    elif (number := _number_of(value, annotation)) is not None:
+        fitted = number
     elif annotation is Any:
         parsed = freeze(parse(value))
         fitted = value if calls(parsed) else parsed
@@ -150,6 +152,20 @@ def convert(value: Any, annotation: Any, name: str, *, from_text: bool = False) 
     if fitted is _MISFIT:
         raise ConfigError(f"{name}: expected {type_name(annotation)}, got {value!r}")
     return fitted
+
+
+def _number_of(text: str, annotation: Any) -> int | float | None:
+    """The number that a text says where the annotation has numbers beside text; else None."""
+    members = alternatives(annotation)
+    if str not in members or not {int, float} & {*members}:
+        return None
+    for kind in (int, float):
+        if kind in members:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    return None
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -97,12 +97,13 @@ def coverage(
     is_known: Bool[np.ndarray, "windows horizon *rest"],
     parts: int = 4,
 ) -> list[float]:
-    """The share of values within their intervals, for each part of the horizon.
+    """The share of values within their intervals, for each part of the horizon, or each step.
 
     >>> coverage(np.array([[True, True, False, True]]), np.ones((1, 4), bool), parts=2)
     [1.0, 0.5]
     """
     horizon = is_within.shape[1]
+    parts = min(parts, horizon)
     cuts = [round(part * horizon / parts) for part in range(parts + 1)]
     found = []
     for begin, end in itertools.pairwise(cuts):

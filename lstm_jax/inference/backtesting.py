@@ -148,7 +148,7 @@ def run_backtest(
     """
     del task
     kind = intervals or ("head" if use.model.head.is_distribution else "adaptive")
-    _check(use, kind, windows=windows, stride=stride, batch_size=batch_size)
+    _check(use, kind, interval, windows=windows, stride=stride, batch_size=batch_size)
     data, pre = use.data, use.preprocessor
     if stride is not None:
         data = dataclasses.replace(data, evaluation_stride=stride)
@@ -232,15 +232,17 @@ def _counted(point: Any, batch: Any, deviation: Any, is_log: bool) -> dict[str, 
     return forecasts.count(point, batch.targets, units, facts)
 
 
-def _check(use: Any, kind: Any, **sizes: int | None) -> None:
+def _check(use: Any, kind: Any, interval: float, **sizes: int | None) -> None:
     if kind not in get_args(Intervals):
         raise ConfigError(f"intervals: one of {', '.join(get_args(Intervals))}, not {kind!r}")
     if kind == "head" and not use.model.head.is_distribution:
         name = type(use.model.head).__name__
         raise ConfigError(f"intervals: the head {name} has none: take 'split' or 'adaptive'")
+    if not 0 < interval < 1:
+        raise ConfigError(f"interval lies between 0 and 1, not {interval}")
     for name, value in sizes.items():
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} must be at least 1, got {value}")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
 
 
 def chosen(

@@ -130,7 +130,7 @@ def explain_forecast(
     batch = windows.batch(rows, windows.lengths[rows], np.zeros(1, int), 1, with_targets=False)
     graph, params = split(model)
     levels = () if quantile is None else (quantile,)
-    center, scale = windows.center[number], windows.scale[number]
+    (center,), (scale,) = windows.scaling_at(rows, windows.lengths[rows])
     is_centred = not pre.scaling.log and pre.scaling.kind not in ("none", "mean_absolute")
     mean = np.zeros(pre.channels) if is_centred else batch.values.mean(axis=(0, 1))
     at_points = functools.partial(

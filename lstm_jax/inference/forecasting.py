@@ -144,7 +144,7 @@ def forecast_series(
     del task
     pre = use.preprocessor
     count = pre.horizon if horizon is None else horizon
-    if not 1 <= count <= pre.horizon:
+    if not isinstance(count, int) or not 1 <= count <= pre.horizon:
         raise ConfigError(
             f"horizon: this model forecasts 1 to {pre.horizon} steps, not {count}; train another "
             f"with --config.data.horizon={count}"
@@ -154,7 +154,7 @@ def forecast_series(
     levels = levels_of(use.model.head, interval)
     parts = list(forecasts_of(use.model, ends(windows, batch_size), levels))
     point = np.concatenate([part.point for _, part in parts])
-    center, scale = windows.center, windows.scale
+    center, scale = windows.scaling_at(np.arange(len(windows.lengths)), windows.lengths)
     lower = upper = None
     if levels:
         every = [part.quantiles for _, part in parts if part.quantiles is not None]

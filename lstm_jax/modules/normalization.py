@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 from flax import nnx
@@ -51,10 +51,11 @@ class Sizes(NamedTuple):
     """Whether windows may begin before their series."""
 
 
+@dataclasses.dataclass(frozen=True)
 class Normalization(abc.ABC):
     """A frozen dataclass that builds the module which normalizes windows."""
 
-    is_log: bool = False
+    is_log: ClassVar[bool] = False
     """Whether values must be positive."""
 
     @abc.abstractmethod

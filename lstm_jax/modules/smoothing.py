@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ class Smoothing(Normalization):
     gamma: float = 0.3
     """Where the coefficients of seasons begin."""
 
-    is_log = True
+    is_log: ClassVar[bool] = True
 
     def __post_init__(self):
         for name in ("alpha", "gamma"):

@@ -19,6 +19,7 @@ from absl import flags
 from lstm_jax.baselines.comparison import compared, losses
 from lstm_jax.baselines.rivals import SERIES
 from lstm_jax.baselines.series import rival, scored
+from lstm_jax.baselines.volatility import NAMES
 from lstm_jax.config.values import suggestion
 from lstm_jax.data import SPLITS, Split
 from lstm_jax.data.files import expand
@@ -60,8 +61,8 @@ def main() -> None:
     """Loads, forecasts, compares, writes, prints."""
     keep_freed_memory()
     for name in _RIVALS.value:
-        if name not in SERIES:
-            raise ConfigError(f"--rivals: there is none {name!r}{suggestion(name, SERIES)}")
+        if name not in (known := (*SERIES, *NAMES)):
+            raise ConfigError(f"--rivals: there is none {name!r}{suggestion(name, known)}")
     if _OUTPUT.value is not None:
         check_table("--output", _OUTPUT.value)
     run = _RUN.load_unchanged()
@@ -92,7 +93,9 @@ def compared_with_rivals(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The comparison with the best rival, and the figures of each; empty without any."""
     task, pre = run.experiment.task, run.preprocessor
-    power, deviation = 2 if task.head.power == 2 else 1, np.array(pre.deviation)
+    power = 2 if task.head.power == 2 else 1
+    # As in the table: in the units of the data, or over the deviation of training.
+    deviation = np.array(pre.deviation) if pre.standardised else np.ones(pre.channels)
     theirs, rows = {}, {}
     for name in names:
         fitted = rival(name, run.experiment.data, pre, task.score.metric)

@@ -25,6 +25,7 @@ from lstm_jax.modules import (
     Head,
     Layers,
     Normalization,
+    Qlike,
     Recursive,
     Sizes,
     Squared,
@@ -81,7 +82,7 @@ class Forecasting(Task):
     """Probability of dropping an element of a recurrent kernel (Merity et al. 2018)."""
     selected_by: str | None = None
     """The figure, the lower the better, that selects the best checkpoint; by default what the head
-    is best at: `mse`, `mae` or `crps`."""
+    is best at: `mse`, `mae`, `crps` or `qlike`."""
 
     def __post_init__(self):
         cells_of(self.cell, self.layers)
@@ -100,6 +101,8 @@ class Forecasting(Task):
             return Score(self.selected_by, "min")
         if self.head.is_distribution:
             return Score("crps", "min")
+        if isinstance(self.head, Qlike):
+            return Score("qlike", "min")
         return Score("mse" if self.head.power == 2 else "mae", "min")
 
     def check(self, preprocessor: Any, dataset: Any) -> None:
@@ -116,6 +119,8 @@ class Forecasting(Task):
                 f"{name} divides by levels, and scaled values are not positive: set "
                 "data.scaling.kind=mean_absolute"
             )
+        if isinstance(self.head, Qlike) and not is_log:
+            raise ConfigError("Qlike is of scaled logarithms: set data.scaling.log=True")
         if self.head.counts:
             plain = getattr(self.normalization, "kind", None) in ("none", "mean_absolute")
             if is_centred or not plain:

@@ -55,7 +55,8 @@ def test_a_config_is_enough(program, series, tmp_path):
         f"def get_config():\n    return tiny_forecaster({series!r})\n"
     )
     flags = f"--config={config}", "--models=seasonal_naive,repeat", "--json"
-    code, out, err = program("baseline", *flags, "--config.data.horizon=2")
+    changes = "--config.data.horizon=2", "--config.data.split.test=14"
+    code, out, err = program("baseline", *flags, *changes)
     assert code == 0, err
     assert [row["model"] for row in lines(out)] == ["seasonal_naive", "repeat"]
     assert lines(out)[0]["windows"] == 26
@@ -145,7 +146,13 @@ def test_mistakes_are_named_in_one_line(mistake, forecaster, series, tmp_path):
     assert mistake("backtest", workdir, "--intervals=head").startswith(
         "intervals: the head Squared has none"
     )
-    assert mistake("backtest", workdir, "--windows=0") == "windows must be at least 1, got 0"
+    assert mistake("backtest", workdir, "--windows=0").startswith("windows must be a whole number")
+    assert mistake("backtest", workdir, "--interval=1.5") == (
+        "interval lies between 0 and 1, not 1.5"
+    )
+    assert mistake("evaluate", workdir, "--config.data.split.test=3").startswith(
+        "data.split.test: what was learned of the data stays"
+    )
     assert mistake("forecast", workdir, f"--input={table}").startswith("give a table of series")
     output = tmp_path / "out.csv"
     flags = f"--input={table}", f"--output={output}"

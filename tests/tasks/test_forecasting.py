@@ -150,7 +150,10 @@ def test_new_series_and_short_horizons(run, tmp_path):
     values = {"new": np.arange(20.0), "other": np.ones(9)}
     given = {
         "item": ["new"] * 20 + ["other"] * 9,
-        "time": [str(np.datetime64("2025-02-20") + day) for day in [*range(20), *range(9)]],
+        "time": [
+            str(day)
+            for day in np.datetime64("2025-02-20") + np.array([*range(20), *range(9)], "m8[D]")
+        ],
         "load": np.concatenate([*values.values()]),
         "heat": np.full(29, 10.0),
     }
@@ -166,7 +169,7 @@ def test_new_series_and_short_horizons(run, tmp_path):
 
 
 def test_tables_that_do_not_fit_are_refused_in_one_line(run):
-    days = [str(np.datetime64("2025-01-01") + day) for day in range(10)]
+    days = [str(day) for day in np.datetime64("2025-01-01") + np.arange(10).astype("m8[D]")]
     good = {"item": ["a"] * 10, "time": days, "load": np.ones(10), "heat": np.ones(10)}
     run.forecast(good)
     without = {name: column for name, column in good.items() if name != "heat"}
@@ -176,7 +179,8 @@ def test_tables_that_do_not_fit_are_refused_in_one_line(run):
         DataError, match=r"item 'a': 5 steps, and the model looks back on at least 8"
     ):
         run.forecast({name: column[:5] for name, column in good.items()})
-    weekly = good | {"time": [str(np.datetime64("2025-01-01") + 7 * week) for week in range(10)]}
+    weeks = np.datetime64("2025-01-01") + np.arange(0, 70, 7).astype("m8[D]")
+    weekly = good | {"time": [str(week) for week in weeks]}
     with pytest.raises(DataError):
         run.forecast(weekly)
     with pytest.raises(

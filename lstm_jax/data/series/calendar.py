@@ -63,14 +63,18 @@ def calendar_features(
         return found
     seconds = stamps.astype("M8[s]")
     if zone is not None:
-        seconds = _local(seconds, zone)
+        seconds = local_times_of(seconds, zone)
     for place, name in enumerate(names):
         angle = 2 * np.pi * _SHARES[name](seconds)
         found[..., 2 * place], found[..., 2 * place + 1] = np.sin(angle), np.cos(angle)
     return found
 
 
-def _local(instants: np.ndarray, zone: str) -> np.ndarray:
+def local_times_of(
+    instants: Shaped[np.ndarray, "*steps"], zone: str
+) -> Shaped[np.ndarray, "*steps"]:
+    """Instants of UTC as the clocks of a zone show them, datetime64[s]."""
+    instants = instants.astype("M8[s]")
     flat = pa.array(instants.reshape(-1), pa.timestamp("s", "UTC"))
     zoned = flat.cast(pa.timestamp("s", zone))
     local = pc.call_function("local_timestamp", [zoned])

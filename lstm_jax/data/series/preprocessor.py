@@ -110,8 +110,8 @@ class SeriesPreprocessor(Preprocessor):
     def scaling_of(self, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         """Center and scale of each item of a panel, [items, channels].
 
-        Where each item has its own scaling, that of an item never seen is of all that the panel
-        has of it.
+        Where each item has its own scaling, an item never seen has 0 and 1 here: its scaling is of
+        what lies before the origin of a window.
         """
         center, scale = np.array(self.center), np.array(self.scale)
         if self.scaling.per != "item":
@@ -119,9 +119,8 @@ class SeriesPreprocessor(Preprocessor):
             return np.broadcast_to(center, shape), np.broadcast_to(scale, shape)
         numbers = self.numbers_of(panel.items)
         center, scale = center[numbers], scale[numbers]
-        if (new := np.flatnonzero(numbers < 0)).size:
-            parts = [panel.values[panel.first[i] : panel.first[i + 1]] for i in new]
-            center[new], scale[new] = self.scaling.fit(parts)
+        is_new = numbers < 0
+        center[is_new], scale[is_new] = 0.0, 1.0
         return center, scale
 
     def static_of(self, panel: Panel) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Series as windows: the config of data that forecasting learns from."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from lstm_jax.data.base import Data
 from lstm_jax.data.preprocessing import Preprocessor
-from lstm_jax.data.series.calendar import CalendarFeature, check_calendar
+from lstm_jax.data.series.calendar import CalendarFeature, check_calendar, local_times_of
 from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.frequency import Frequency
 from lstm_jax.data.series.panel import Panel
@@ -32,6 +33,7 @@ class SeriesWindows(Data):
     """
 
     FITTED: ClassVar[tuple[str, ...]] = (
+        "split",
         "context",
         "horizon",
         "season",
@@ -82,6 +84,11 @@ class SeriesWindows(Data):
         """What the training part of each series teaches."""
         panel = self.source.load()
         check_calendar(self.calendar, panel.schema.frequency)
+        if self.calendar and panel.labels is not None:
+            raise ConfigError(
+                "calendar: steps of rows have no stamps in the future: leave it empty, or give "
+                "columns of the calendar as known covariates"
+            )
         bounds = self._bounds(panel)
         new = SeriesPreprocessor(
             schema=panel.schema,
@@ -151,6 +158,9 @@ class SeriesWindows(Data):
         return self.split.bounds(lengths, steps_until)
 
 
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}(:\d{2}){0,2})?)?")
+
+
 def steps_before(panel: Panel, date: str) -> np.ndarray:
     """How many steps of each item lie before a date, [items]; it may be no more than all.
 
@@ -158,6 +168,8 @@ def steps_before(panel: Panel, date: str) -> np.ndarray:
         ConfigError: it is no date.
     """
     try:
+        if not _DATE.fullmatch(date):
+            raise ValueError
         stamp = np.datetime64(date).astype("M8[s]")
     except ValueError:
         raise ConfigError(
@@ -170,5 +182,7 @@ def steps_before(panel: Panel, date: str) -> np.ndarray:
     found = []
     for item, length in enumerate(np.diff(panel.first)):
         stamps = frequency.times(panel.start[item] + np.arange(length), panel.schema.offset)
+        if panel.schema.clock and panel.schema.zone:
+            stamps = local_times_of(stamps, panel.schema.zone)  # a date is that of the place
         found.append(np.searchsorted(stamps.astype("M8[s]"), stamp))
     return np.array(found)

@@ -96,7 +96,7 @@ class Windows:
         pre, panel, count = self.preprocessor, self.panel, len(items)
         steps = origins + np.arange(-pre.context, pre.horizon)[:, None]
         past, ahead = steps[: pre.context], steps[pre.context :]
-        center, scale = self.center[items], self.scale[items]
+        center, scale = self.scaling_at(items, origins)
         # What lies before the series is read from its first row, and said to be no observation.
         read = panel.first[items] + np.maximum(past, 0)
         is_inside = (past >= 0)[..., None]
@@ -132,6 +132,19 @@ class Windows:
                 numbers(places, -1),
             ]
         )
+
+    def scaling_at(
+        self, items: Int[np.ndarray, " windows"], origins: Int[np.ndarray, " windows"]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Center and scale of windows, [windows, channels]; of a new item from what lies before."""
+        center, scale = self.center[items], self.scale[items]
+        if self.preprocessor.scaling.per != "item":
+            return center, scale
+        for row in np.flatnonzero(self._numbers[items] < 0):
+            first = self.panel.first[items[row]]
+            before = self.panel.values[first : first + origins[row]]
+            (center[row],), (scale[row],) = self.preprocessor.scaling.fit([before])
+        return center, scale
 
     def _scaled(self, values: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):

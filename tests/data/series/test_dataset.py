@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,27 @@ def test_scaling_knows_nothing_of_what_comes_after_training():
         poisoned["a"][25:] = 1e9
         poisoned["b"][15:] = -1e9
         assert windows(panel(**poisoned), scaling=scaling).fit() == clean
+
+
+def test_an_item_without_a_training_part_is_scaled_by_what_lies_before_the_origin():
+    def opened_with(later):
+        new = values(12, seed=2)
+        new[9:] *= later
+        source = Panel.from_arrays({"a": values(40), "new": new})
+        return windows(source, scaling=Scaling("mean_absolute", per="item"), split=TimeSplit(6, 4))
+
+    clean = opened_with(1)
+    pre = dataclasses.replace(
+        clean.fit(), items=("a",), center=((0.0, 0.0),), scale=((10.0, 10.0),)
+    )
+    one = clean.open(pre)
+    other = opened_with(100).open(pre)
+    items, origins = np.array([1, 1]), np.array([9, 8])
+    for name in ("values", "scale", "center"):
+        found = [getattr(dataset.before(items, origins), name) for dataset in (one, other)]
+        np.testing.assert_array_equal(*found)
+    expected = np.abs(values(12, seed=2)[:9]).mean(axis=0)
+    np.testing.assert_allclose(one.before(items, origins).scale[0], expected, rtol=1e-6)
 
 
 def test_what_follows_an_origin_does_not_reach_its_window():

@@ -26,6 +26,9 @@ def test_dates_are_where_parts_begin():
     split = TimeSplit("2024-01-04", "2024-01-08T00:00", "2024-01-10")
     found = bounds(split, (10, 4), lambda date: steps_before(panel, date))
     assert found == [[3, 7, 9], [3, 4, 4]]
+    for wrong in ("NaT", "today", "20240301"):
+        with pytest.raises(ConfigError, match=f"^'{wrong}' is no date"):
+            steps_before(panel, wrong)
     with pytest.raises(ConfigError, match=r"^'tomorrow' is no date: write it as 2024-01-31"):
         steps_before(panel, "tomorrow")
 
