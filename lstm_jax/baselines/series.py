@@ -162,7 +162,10 @@ def _ridge(model: Ridge, own: SeriesDataset) -> Forecaster:
         dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
     ) -> Scaled:
         del dataset, batch
-        values = own.before(items, origins).values.astype(np.float64)
+        windows = own.before(items, origins)
+        # Where a window begins before its series, the first value stands for what was before.
+        rows = np.maximum(np.arange(len(windows.values))[:, None], windows.padding)
+        values = np.take_along_axis(windows.values, rows[..., None], axis=0).astype(np.float64)
         found = model.forecast(values.reshape(len(values), -1))
         return found.reshape(len(found), *values.shape[1:])
 

@@ -110,7 +110,7 @@ def naive2_figures(
     season: int,
     naive_error: Float[np.ndarray, " channels"],
 ) -> tuple[float, float]:
-    """The sMAPE and the MASE of Naive2 on one window; NaN where neither means anything."""
+    """The sMAPE and the MASE of Naive2 on one window; NaN where one means nothing."""
     forecasts = [naive2(last_observed(one), len(future), season) for one in history.T]
     error = np.abs(np.stack(forecasts, axis=1) - future)
     sizes = np.abs(np.stack(forecasts, axis=1)) + np.abs(future)
@@ -118,6 +118,8 @@ def naive2_figures(
         percentage = np.where(sizes == 0, 0.0, 200 * error / sizes)
         scaled = np.where(naive_error > 0, error / naive_error, np.nan)
     known = np.isfinite(future)
-    if not known.any() or np.isnan(scaled[known]).all():
-        return np.nan, np.nan
-    return float(percentage[known].mean()), float(np.nanmean(scaled[known]))
+    with_scale = known & np.isfinite(scaled)
+    return (
+        float(percentage[known].mean()) if known.any() else np.nan,
+        float(scaled[with_scale].mean()) if with_scale.any() else np.nan,
+    )

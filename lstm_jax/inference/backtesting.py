@@ -19,7 +19,7 @@ from lstm_jax.inference.forecasting import conformal_width, forecasts_of, in_uni
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.forecasts import Facts, Units
 from lstm_jax.metrics.means import merge_metrics
-from lstm_jax.reporting.reporter import progress_bar
+from lstm_jax.reporting.reporter import progress_bar, say
 
 Intervals = Literal["head", "split", "adaptive"]
 """Where intervals come from: the quantiles of the head, split conformal prediction with the errors
@@ -148,6 +148,8 @@ def run_backtest(
     """
     del task
     kind = intervals or ("head" if use.model.head.is_distribution else "adaptive")
+    if kind != "head" and split != "test":
+        say(f"intervals ({kind}) on the {split} part rest on the errors of validation itself")
     _check(use, kind, interval, windows=windows, stride=stride, batch_size=batch_size)
     data, pre = use.data, use.preprocessor
     if stride is not None:
@@ -268,7 +270,7 @@ def _widths(
     """Half the widths of intervals, scaled."""
     if kind == "split" and (width := conformal_width(use.calibration, interval)) is not None:
         return width
-    known = validation_scores(use)
+    known, of_items = validation_scores(use)
     if kind == "split":
         return split_quantile(known, interval)
     horizon, channels = errors.shape[1:]
@@ -276,8 +278,9 @@ def _widths(
     delay = np.broadcast_to(-(-np.arange(1, horizon + 1) // stride)[:, None], (horizon, channels))
     found = np.zeros_like(errors)
     for item in np.unique(items):
-        rows = items == item
-        found[rows] = adaptive_quantiles(known, errors[rows], delay, interval)
+        rows, own = items == item, known[of_items == item]
+        # A new item has no errors of its own yet: those of all stand for them.
+        found[rows] = adaptive_quantiles(own if len(own) else known, errors[rows], delay, interval)
     return found
 
 

@@ -114,10 +114,13 @@ def count(
     windows = (weight.max(axis=(0, 2)) > 0).astype(point.dtype)
     metrics["windows"] = Sum(windows.sum())
     if facts.reference is not None:
-        is_given = jnp.isfinite(facts.reference).all(axis=1).astype(point.dtype) * windows
-        given = jnp.where(is_given[:, None] > 0, facts.reference, 0)
-        for place, name in enumerate(("reference_smape", "reference_mase")):
-            metrics[name] = Mean(given[:, place].sum(), is_given.sum())
+        # Each figure over the values that it is of in the forecast as well.
+        counted = {"smape": weight, "mase": weight * known}
+        for place, (name, of) in enumerate(counted.items()):
+            values = of.sum(axis=(0, 2))
+            is_given = (values > 0) & jnp.isfinite(facts.reference[:, place])
+            total = jnp.where(is_given, facts.reference[:, place] * values, 0).sum()
+            metrics[f"reference_{name}"] = Mean(total, jnp.where(is_given, values, 0).sum())
     return metrics
 
 

@@ -135,6 +135,35 @@ def test_a_rival_reads_nothing_that_follows(name):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_naive2_is_one_in_units_of_itself():
+    """With gaps, a constant series, and windows that are not all as full."""
+    panel = waves()
+    panel["a"][50:53] = panel["a"][200:203, 0] = np.nan
+    panel["constant"] = np.full((220, 2), 3.0)
+    panel["b"][:, 1] = 7.0
+    data = windows(Panel.from_arrays(panel), relative_to_naive2=True)
+    found = rows(data, data.fit(), "test", "mse", ["naive2"])["naive2"]
+    assert found["owa"] == pytest.approx(1, rel=1e-6)
+
+
+def test_ridge_looks_back_beyond_the_first_step():
+    panel = {"a": np.exp(waves()["a"]), "short": np.exp(waves()["b"][:100])}
+    data = windows(
+        Panel.from_arrays(panel),
+        context=60,
+        shortest_context=5,
+        split=TimeSplit(30, 30),
+        scaling=Scaling("mean_absolute", per="item"),
+    )
+    found = rows(data, data.fit(), "validation", "mse", ["ridge", "repeat"])
+    assert found["ridge"]["windows"] == found["repeat"]["windows"] == 2 * 27
+    assert found["ridge"]["mae"] < found["repeat"]["mae"]
+    short = windows(
+        Panel.from_arrays({"a": np.full((40, 1), 2.0)}), context=1, horizon=1, split=TimeSplit(5, 5)
+    )
+    assert rows(short, short.fit(), "test", "mse", ["ridge"])["ridge"]["mae"] == 0
+
+
 def test_by_how_much_a_forecast_is_better():
     random = np.random.default_rng(0)
     truth = random.normal(size=(60, 8, 1))

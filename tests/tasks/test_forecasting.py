@@ -124,8 +124,9 @@ def test_what_comes_after_a_cutoff_changes_no_bit_of_the_forecast(kind, request)
 def test_split_intervals_are_those_of_validation(run):
     assert (run.workdir / "calibration" / f"{run.step}.json").exists()
     use = Use(run.model, run.preprocessor, run.experiment.data)
-    scores = validation_scores(use)
+    scores, items = validation_scores(use)
     assert scores.shape == (2 * 10, 3, 2)
+    assert items.tolist() == [0] * 10 + [1] * 10
     np.testing.assert_allclose(run.calibration["widths"]["0.9"], split_quantile(scores, 0.9))
     found = run.forecast(run.experiment.data.source.load())
     width = (found.upper - found.lower) / 2

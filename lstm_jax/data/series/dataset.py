@@ -207,7 +207,8 @@ class SeriesDataset:
             longest = int((self.bounds[:, place] - begin).max())
             raise DataError(
                 f"the {split} part has no window of {self.preprocessor.horizon} steps behind at "
-                f"least {self._shortest}: it has {longest} steps of a series at most"
+                f"least {self._shortest}: it has {longest} steps of a series at most; change "
+                "data.split, data.context or data.shortest_context"
             )
         return found
 

@@ -134,7 +134,12 @@ class SeriesPreprocessor(Preprocessor):
             for value, learned in zip(item, self.statics, strict=True):
                 if _is_number(learned):
                     center, scale = learned
-                    found[row, column] = (float(value) - float(center)) / float(scale)
+                    if isinstance(value, str):
+                        raise DataError(
+                            f"{panel.places[row]}: a static covariate is {value!r}, and was a "
+                            "number in training"
+                        )
+                    found[row, column] = (value - float(center)) / float(scale)
                     column += 1
                 else:
                     if value in learned:
@@ -148,6 +153,12 @@ class SeriesPreprocessor(Preprocessor):
         parts = [panel.values[panel.first[i] : panel.first[i] + train[i]] for i in kept]
         for i, part in zip(kept, parts, strict=True):
             self.scaling.check(part, panel.places[i])
+        for channel, name in enumerate(self.schema.values):
+            if not any(np.isfinite(part[:, channel]).any() for part in parts):
+                raise DataError(
+                    f"{panel.places[kept[0]]}: the training part has no value of {name!r}: change "
+                    "data.split, or leave the column out of source.values"
+                )
         center, scale = self.scaling.fit(parts)
         plain = Scaling("standard").fit(parts)[1]
         known = [panel.known[panel.known_first[i] : panel.known_first[i] + train[i]] for i in kept]
