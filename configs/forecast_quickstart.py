@@ -25,7 +25,7 @@ def get_config() -> Experiment:
             normalization=WindowNormalization("season"),
             normalized_loss=True,
             autoregressive=True,
-            dropout=0.5,
+            dropout=0.7,
         ),
         data=SeriesWindows(
             source=SeriesTable(
@@ -44,9 +44,9 @@ def get_config() -> Experiment:
         optimizer=Optimizer(
             "adam",
             learning_rate=2e-3,
-            schedule=WarmupCosine(warmup=50, length=2000, unit="steps", floor=0.02),
+            schedule=WarmupCosine(warmup=50, length=3000, unit="steps", floor=0.02),
             clip_norm=1.0,
         ),
-        steps=2000,
+        steps=3000,
         evaluate_every=200,
     )
