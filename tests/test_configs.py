@@ -50,7 +50,8 @@ def small_task(task: Any) -> dict[str, Any]:
         return sizes | {"task.pretrained": None}
     if isinstance(task, Forecasting):
         small = {"task.cell.hidden": 8, "task.layers": 1}
-        return small | ({"task.decoder.embedding": 8} if isinstance(task.decoder, Segments) else {})
+        segments = {"task.decoder.embedding": 8, "task.decoder.length": 24}
+        return small | (segments if isinstance(task.decoder, Segments) else {})
     assert isinstance(task, LanguageModeling), "say here how a task of this kind is made small"
     if task.cutoffs:
         return {"task.cell.hidden": 8, "task.embedding": 4, "task.cutoffs": (5,)}
