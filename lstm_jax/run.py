@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.config.tree import override
+from lstm_jax.data.base import evaluated_digest
 from lstm_jax.data.preprocessing import Preprocessor
 from lstm_jax.data.sources import SPLITS, Split
 from lstm_jax.errors import CheckpointError, ConfigError, MissingCapabilityError
@@ -134,7 +135,8 @@ class Run:
         """
         if not (self.workdir / rivals.FILE).exists():
             return {}
-        digest = self.experiment.data.open(self.preprocessor).digest
+        dataset = self.experiment.data.open(self.preprocessor)
+        digest = evaluated_digest(dataset, split)
         return rivals.read(self.workdir, digest, split)
 
     @functools.cached_property

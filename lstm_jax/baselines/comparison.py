@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -11,20 +11,33 @@ from jaxtyping import Float
 from lstm_jax.metrics.paired import diebold_mariano
 
 Losses = Float[np.ndarray, "windows horizon"]
+Loss = Literal["squared error", "absolute error", "QLIKE"]
 
 
 def losses(
     point: Float[np.ndarray, "windows horizon channels"],
     truth: Float[np.ndarray, "windows horizon channels"],
     deviation: Float[np.ndarray, " channels"],
-    power: int,
+    loss: Loss,
 ) -> Losses:
-    """The mean over channels of errors to a power, each channel over its deviation."""
+    """The mean over channels of a loss of each value; NaN where nothing came.
+
+    Args:
+        point: forecasts, in the units of the data.
+        truth: what came; NaN where nothing did.
+        deviation: what errors are divided by.
+        loss: `QLIKE` is that of `lstm_jax.modules.Qlike`, of positive values.
+    """
     error = np.abs(point - truth) / deviation
+    if loss == "QLIKE":
+        ratio = truth / point
+        error = ratio - np.log(ratio) - 1
+    elif loss == "squared error":
+        error **= 2
     known = np.isfinite(error)
-    total = np.where(known, error, 0.0) ** power
     count = known.sum(axis=2)
-    return np.where(count > 0, total.sum(axis=2) / np.maximum(count, 1), np.nan)
+    total = np.where(known, error, 0.0).sum(axis=2)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _means(values: Losses) -> Float[np.ndarray, " windows"]:

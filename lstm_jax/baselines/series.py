@@ -102,12 +102,13 @@ def scored(
         items, steps = origins.at(cut)
         point = np.zeros(batch.targets.shape, np.float32)
         known = batch.take(np.arange(len(cut)))
-        point[:, : len(cut)] = forecaster(dataset, known, items, steps)
+        said = np.asarray(forecaster(dataset, known, items, steps), np.float64)
+        point[:, : len(cut)] = said
         found = _counted(point, batch, deviation, pre.scaling.log)
         host = {key: metric.to_host() for key, metric in found.items()}
         merged = merge_metrics(merged, host) if merged else host
-        scaled = np.moveaxis(point[:, : len(cut)], 1, 0).astype(np.float64)
-        points.append(in_units(scaled, known.center, known.scale, pre.scaling.log))
+        scaling = dataset.scaling_at(items, steps)
+        points.append(in_units(np.moveaxis(said, 1, 0), *scaling, pre.scaling.log))
     summary: dict[str, Any] = forecasts.summarize(merged, pre.standardised)
     every = forecasts.by_step(merged)
     steps = {key: one.tolist() for key, one in every.items() if key in summary}
@@ -146,11 +147,12 @@ def _naive(name: str) -> Forecaster:
     def forecaster(
         dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
     ) -> Scaled:
+        del batch
         found = naive_forecasts(dataset, METHODS[name], items, origins)
         # A forecast below zero has no logarithm.
         if dataset.preprocessor.scaling.log:
             found = np.maximum(found, np.finfo(np.float32).tiny)
-        return (dataset.preprocessor.scaling.transformed(found) - batch.center) / batch.scale
+        return dataset.scaled(found, items, origins)
 
     return forecaster
 

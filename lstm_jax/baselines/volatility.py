@@ -228,6 +228,7 @@ def _forecaster(fitted: tuple[_Fitted, _Fitted]) -> Forecaster:
     def forecaster(
         dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
     ) -> Scaled:
+        del batch
         pre = dataset.preprocessor
         variance, change = _series(dataset)
         in_test = origins >= dataset.bounds[0, 1]
@@ -235,7 +236,7 @@ def _forecaster(fitted: tuple[_Fitted, _Fitted]) -> Forecaster:
         for model, chosen in zip(fitted, (~in_test, in_test), strict=True):
             if chosen.any():
                 ahead[:, chosen] = model.ahead(variance, change, origins[chosen], pre.horizon)
-        return (pre.scaling.transformed(ahead[..., None]) - batch.center) / batch.scale
+        return dataset.scaled(ahead[..., None], items, origins)
 
     return forecaster
 

@@ -7,9 +7,13 @@ iterator whose state a checkpoint could lose, any batch can be looked at, and re
 
 import abc
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import jax
+import numpy as np
 
 from lstm_jax.config.saved import check, packages, to_json
 from lstm_jax.data.preprocessing import Preprocessor
@@ -131,6 +135,15 @@ class Data(abc.ABC):
         """
         del text
         raise DataError(f"{type(self).__name__} never had a vocabulary.json")
+
+
+def evaluated_digest(dataset: Dataset, split: Split) -> str:
+    """SHA-256 of what is trained on, of what is validated with, and of all batches of a split."""
+    hashed = hashlib.sha256(dataset.digest.encode())
+    for batch in dataset.evaluation(split):
+        for array in jax.tree.leaves(batch):
+            hashed.update(np.ascontiguousarray(array).data)
+    return hashed.hexdigest()
 
 
 def learn(data: Data, given: Preprocessor | None = None) -> Preprocessor:

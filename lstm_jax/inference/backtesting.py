@@ -164,9 +164,8 @@ def run_backtest(
         errors = np.abs(found.truth - found.point)
         width = _widths(kind, use, data.evaluation_stride, items, errors, interval)
         lower, upper = found.point - width, found.point + width
-    units = functools.partial(
-        in_units, center=found.center, scale=found.scale, is_log=pre.scaling.log
-    )
+    center, scale = dataset.scaling_at(items, origins)
+    units = functools.partial(in_units, center=center, scale=scale, is_log=pre.scaling.log)
     point = units(found.point)
     # What came is that of the table, to the last digit.
     rows = dataset.panel.first[items] + origins
@@ -194,8 +193,6 @@ class _Found(NamedTuple):
     point: Values
     quantiles: Float[np.ndarray, "windows horizon channels 2"] | None
     truth: Values
-    center: Float[np.ndarray, "windows channels"]
-    scale: Float[np.ndarray, "windows channels"]
     sums: dict[str, Any]
 
 
@@ -219,12 +216,11 @@ def _forecast(
         host = {name: one.to_host() for name, one in counted.items()}
         sums = merge_metrics(sums, host) if sums else host
         truth = np.where(batch.weight > 0, batch.targets, np.nan).astype(np.float64)
-        truths.append((np.moveaxis(truth, 1, 0), batch.center, batch.scale))
+        truths.append(np.moveaxis(truth, 1, 0))
         parts.append(found)
-    truth, center, scale = map(np.concatenate, zip(*truths, strict=True))
     every = [part.quantiles for part in parts if part.quantiles is not None]
     point = np.concatenate([part.point for part in parts])
-    return _Found(point, np.concatenate(every) if every else None, truth, center, scale, sums)
+    return _Found(point, np.concatenate(every) if every else None, np.concatenate(truths), sums)
 
 
 @functools.partial(jax.jit, static_argnums=3)

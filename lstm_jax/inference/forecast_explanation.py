@@ -116,7 +116,6 @@ def explain_forecast(
         ConfigError: there is no such item, channel, step or quantile.
         DataError: as `run.forecast`.
     """
-    del task
     pre, model = use.preprocessor, use.model
     if not 1 <= step <= pre.horizon:
         raise ConfigError(f"step: the horizon has 1 to {pre.horizon}, not {step}")
@@ -125,7 +124,7 @@ def explain_forecast(
     panel = use.data.source.panel_of(given, pre.schema)
     number = _place("item", panel.items, item)
     which = _place("channel", pre.schema.values, channel)
-    windows = windows_of(use, panel)
+    windows = windows_of(task, use, panel)
     rows = np.array([number])
     batch = windows.batch(rows, windows.lengths[rows], np.zeros(1, int), 1, with_targets=False)
     graph, params = split(model)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Shaped
 
+from lstm_jax.data.series.domain import check_domain
 from lstm_jax.data.series.panel import Panel
 from lstm_jax.data.series.windows import SeriesBatch, Windows
 from lstm_jax.errors import ConfigError, DataError
@@ -141,7 +142,6 @@ def forecast_series(
         ConfigError: the horizon is longer, or there is no such interval.
         DataError: the table is malformed, does not fit, or is too short.
     """
-    del task
     pre = use.preprocessor
     count = pre.horizon if horizon is None else horizon
     if not isinstance(count, int) or not 1 <= count <= pre.horizon:
@@ -150,7 +150,7 @@ def forecast_series(
             f"with --config.data.horizon={count}"
         )
     panel = use.data.source.panel_of(given, pre.schema)
-    windows = windows_of(use, panel)
+    windows = windows_of(task, use, panel)
     levels = levels_of(use.model.head, interval)
     parts = list(forecasts_of(use.model, ends(windows, batch_size), levels))
     point = np.concatenate([part.point for _, part in parts])
@@ -222,7 +222,7 @@ def levels_of(head: Any, interval: float) -> tuple[float, ...]:
     return levels
 
 
-def windows_of(use: Any, panel: Panel) -> Windows:
+def windows_of(task: Any, use: Any, panel: Panel) -> Windows:
     """The windows of a panel, once it is long enough, and its covariates reach over the horizon."""
     pre, shortest = use.preprocessor, use.data.shortest_context or use.preprocessor.context
     known = np.diff(panel.known_first)
@@ -238,4 +238,17 @@ def windows_of(use: Any, panel: Panel) -> Windows:
             )
         begin = panel.first[item]
         pre.scaling.check(panel.values[begin : begin + length], place)
+    check_values(panel, task.head, task.normalization)
     return Windows(panel, pre)
+
+
+def check_values(panel: Panel, head: Any, normalization: Any) -> None:
+    """Makes sure that series hold what a head and a normalization are of.
+
+    Raises:
+        DataError: a value is no count, or not positive; names the first.
+    """
+    if head.counts:
+        check_domain(panel, "counts", type(head).__name__)
+    if normalization.is_log:
+        check_domain(panel, "positive values", type(normalization).__name__)

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from absl import flags
 
-from lstm_jax.baselines.comparison import compared, losses
+from lstm_jax.baselines.comparison import Loss, compared, losses
 from lstm_jax.baselines.rivals import SERIES
 from lstm_jax.baselines.series import rival, scored
 from lstm_jax.baselines.volatility import NAMES
@@ -25,6 +25,7 @@ from lstm_jax.data import SPLITS, Split
 from lstm_jax.data.files import expand
 from lstm_jax.errors import ConfigError
 from lstm_jax.inference.backtesting import Backtest
+from lstm_jax.modules import Qlike
 from lstm_jax.programs import program
 from lstm_jax.programs.tables import check_table, write_table
 from lstm_jax.programs.trained import RunFlags
@@ -93,20 +94,23 @@ def compared_with_rivals(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The comparison with the best rival, and the figures of each; empty without any."""
     task, pre = run.experiment.task, run.preprocessor
-    power = 2 if task.head.power == 2 else 1
+    by_power: dict[int, Loss] = {2: "squared error", 1: "absolute error"}
+    loss = (
+        "QLIKE" if isinstance(task.head, Qlike) else by_power.get(task.head.power, "absolute error")
+    )
     # As in the table: in the units of the data, or over the deviation of training.
     deviation = np.array(pre.deviation) if pre.standardised else np.ones(pre.channels)
     theirs, rows = {}, {}
     for name in names:
         fitted = rival(name, run.experiment.data, pre, task.score.metric)
         said = scored(found.dataset, found.split, fitted.forecaster, name, found.places)
-        theirs[name] = losses(said.point, found.truth, deviation, power)
+        theirs[name] = losses(said.point, found.truth, deviation, loss)
         rows[name] = said.figures | ({"chosen": fitted.chosen} if fitted.chosen else {})
     if not rows:
         return {}, {}
-    ours = losses(found.point, found.truth, deviation, power)
+    ours = losses(found.point, found.truth, deviation, loss)
     return {
-        "loss": "squared error" if power == 2 else "absolute error",
+        "loss": loss,
         **compared(ours, theirs, found.stride),
     }, rows
 

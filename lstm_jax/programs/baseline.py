@@ -15,7 +15,7 @@ from absl import flags
 import lstm_jax
 from lstm_jax.baselines.rivals import figures_of
 from lstm_jax.data import SPLITS, Split
-from lstm_jax.data.base import learn
+from lstm_jax.data.base import evaluated_digest, learn
 from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
 from lstm_jax.programs.trained import RunFlags
@@ -51,7 +51,7 @@ def main() -> None:
     task, data = experiment.task, experiment.data
     found = figures_of(task, data, preprocessor, split, _MODELS.value, contexts)
     if run is not None:
-        digest = data.open(preprocessor).digest
+        digest = evaluated_digest(data.open(preprocessor), split)
         rivals.save(run.workdir, digest, split, found)
     print(shown(found, split, task, as_json=_JSON.value))
 

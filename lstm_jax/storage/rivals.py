@@ -17,7 +17,7 @@ def save(workdir: Path, data: str, split: str, rows: Mapping[str, Mapping[str, A
 
     Args:
         workdir: the run directory.
-        data: the digest of the data; figures of other data are dropped.
+        data: the digest of the data, `evaluated_digest`; figures of other data are dropped.
         split: the part that was measured.
         rows: figures by the names of the rivals.
 
@@ -25,10 +25,11 @@ def save(workdir: Path, data: str, split: str, rows: Mapping[str, Mapping[str, A
         RunDirectoryError: what is there is malformed.
         StorageError: the disk is full or refuses to be written.
     """
-    content = _content(workdir)
-    if content.get("data") != data:
-        content = {"data": data, "splits": {}}
-    content["splits"].setdefault(split, {}).update(rows)
+    splits = _splits(workdir)
+    if split not in splits or splits[split]["data"] != data:
+        splits[split] = {"data": data, "rows": {}}
+    splits[split]["rows"].update(rows)
+    content = {"splits": splits}
     write_atomically(workdir / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 
@@ -38,19 +39,20 @@ def read(workdir: Path, data: str, split: str) -> Rows:
     Raises:
         RunDirectoryError: the file is malformed.
     """
-    content = _content(workdir)
-    return content["splits"].get(split, {}) if content.get("data") == data else {}
+    found = _splits(workdir).get(split)
+    return found["rows"] if found is not None and found["data"] == data else {}
 
 
-def _content(workdir: Path) -> dict[str, Any]:
+def _splits(workdir: Path) -> dict[str, Any]:
     path = workdir / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content["splits"], dict):
-            raise TypeError
+        splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
+        for one in splits.values():
+            if not isinstance(one["data"], str) or not isinstance(one["rows"], dict):
+                raise TypeError
+        return splits
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is malformed"
         raise RunDirectoryError(f"{path} cannot be read ({reason}): delete it") from error
-    return content

@@ -15,7 +15,7 @@ from lstm_jax.errors import ConfigError
 from lstm_jax.inference.backtesting import run_backtest
 from lstm_jax.inference.calibration import calibrated_widths
 from lstm_jax.inference.forecast_explanation import explain_forecast
-from lstm_jax.inference.forecasting import forecast_series
+from lstm_jax.inference.forecasting import check_values, forecast_series
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.means import Mean
 from lstm_jax.modules import (
@@ -107,7 +107,6 @@ class Forecasting(Task):
 
     def check(self, preprocessor: Any, dataset: Any) -> None:
         """Makes sure that decoder, head and normalization fit the data."""
-        del dataset
         if self.autoregressive and isinstance(self.decoder, Recursive):
             raise ConfigError("autoregressive: Recursive is so by itself: set it to False")
         self.decoder.check(self._sizes(preprocessor))
@@ -128,6 +127,7 @@ class Forecasting(Task):
                     f"{type(self.head).__name__} is of counts, which nothing may be taken from: "
                     "set data.scaling.kind and task.normalization.kind to none or mean_absolute"
                 )
+        check_values(dataset.panel, self.head, self.normalization)
 
     def build(self, rngs: nnx.Rngs, preprocessor: Any) -> Forecaster:
         """A forecaster of the data's channels."""

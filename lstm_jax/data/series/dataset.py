@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, overload
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from lstm_jax.data.series.panel import Panel
 from lstm_jax.data.series.preprocessor import SeriesPreprocessor
@@ -215,6 +215,22 @@ class SeriesDataset:
     def before(self, items: np.ndarray, origins: np.ndarray) -> SeriesBatch:
         """Windows of any origins, of which nothing is read that follows."""
         return self._windows.batch(items, origins, origins, len(items), with_targets=False)
+
+    def scaling_at(
+        self, items: np.ndarray, origins: np.ndarray
+    ) -> tuple[Float[np.ndarray, "windows channels"], Float[np.ndarray, "windows channels"]]:
+        """Center and scale of windows in float64: those of a batch are rounded."""
+        return self._windows.scaling_at(items, origins)
+
+    def scaled(
+        self,
+        values: Float[np.ndarray, "horizon windows channels"],
+        items: np.ndarray,
+        origins: np.ndarray,
+    ) -> Float[np.ndarray, "horizon windows channels"]:
+        """Values in the units of the data, scaled as those of the windows are."""
+        center, scale = self.scaling_at(items, origins)
+        return (self.preprocessor.scaling.transformed(values) - center) / scale
 
     def stride(self, split: Split) -> int:
         """Steps between the origins of a split."""

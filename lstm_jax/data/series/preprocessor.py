@@ -1,6 +1,7 @@
 """All that a model of series must know of them: the columns, the horizon, the scaling."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from lstm_jax.data.kinds import Features, Values
 from lstm_jax.data.preprocessing import Encoded, Preprocessor
 from lstm_jax.data.series.calendar import CalendarFeature
 from lstm_jax.data.series.panel import Panel, Schema
-from lstm_jax.data.series.scaling import Scaling
+from lstm_jax.data.series.scaling import Scaling, check_resolution
 from lstm_jax.data.sources import Example
 from lstm_jax.errors import ConfigError, DataError
 
@@ -47,6 +48,8 @@ class SeriesPreprocessor(Preprocessor):
     """Of each channel over all items, in the units of the data."""
     covariates: Table = ()
     """Center and scale of the past and the known covariates, [2, columns]."""
+    training: str = ""
+    """Digest of the values that all this was learned of."""
     statics: tuple[tuple[Static, ...], ...] = ()
     """For each static covariate its categories, or center and scale of a number."""
 
@@ -160,6 +163,10 @@ class SeriesPreprocessor(Preprocessor):
                     "data.split, or leave the column out of source.values"
                 )
         center, scale = self.scaling.fit(parts)
+        for row, (i, part) in enumerate(zip(kept, parts, strict=True)):
+            group = row if len(center) > 1 else 0
+            values = self.scaling.transformed(part)
+            check_resolution(values, center[group], panel.places[i])
         plain = Scaling("standard").fit(parts)[1]
         known = [panel.known[panel.known_first[i] : panel.known_first[i] + train[i]] for i in kept]
         past = [panel.past[panel.first[i] : panel.first[i] + train[i]] for i in kept]
@@ -172,6 +179,7 @@ class SeriesPreprocessor(Preprocessor):
             scale=_table(scale),
             deviation=tuple(plain[0].tolist()),
             covariates=() if covariates is None else _table(covariates),
+            training=training_digest(panel, train),
             statics=_statics(panel, kept),
         )
 
@@ -179,6 +187,16 @@ class SeriesPreprocessor(Preprocessor):
         """What is read and forecast, for people."""
         names = ", ".join(self.schema.values[:4]) + ", ..." * (self.channels > 4)
         return f"{self.context} steps of {names} to {self.horizon}"
+
+
+def training_digest(panel: Panel, train: np.ndarray) -> str:
+    """SHA-256 of the first `train` [items] steps of each series: where they stand, and values."""
+    hashed = hashlib.sha256()
+    for item in np.flatnonzero(train > 0):
+        begin = panel.first[item]
+        hashed.update(panel.items[item].encode() + panel.start[item].tobytes())
+        hashed.update(np.ascontiguousarray(panel.values[begin : begin + train[item]]).data)
+    return hashed.hexdigest()
 
 
 def check_same_kind(given: Preprocessor, schema: Schema) -> SeriesPreprocessor:

@@ -115,6 +115,44 @@ class Scaling:
             )
 
 
+_BITS = 8
+"""That must be left of float32's 24 for what a series varies by."""
+
+
+def check_resolution(
+    values: Float[np.ndarray, "steps channels"],
+    center: Float[np.ndarray, " channels"],
+    place: str,
+) -> None:
+    """Makes sure that float32 can tell the scaled values of a series apart.
+
+    Where one scaling is of series whose values differ by many orders of magnitude, the smallest
+    become one and the same number.
+
+    Args:
+        values: of a series, or their logarithms; NaN where there is none.
+        center: of the scaling.
+        place: where the series stands.
+
+    Raises:
+        DataError: it cannot.
+    """
+    for channel in range(values.shape[1]):
+        known = values[:, channel].astype(np.float64, copy=False)
+        known = known[np.isfinite(known)]
+        if not len(known):
+            continue
+        deviation, size = known.std(), np.abs(known).max()
+        farthest = np.abs(known - center[channel]).max()
+        is_constant = deviation <= 1e-12 * size
+        if not is_constant and deviation < farthest * 2.0 ** (_BITS - 24):
+            raise DataError(
+                f"{place}: values vary by {deviation:.3g} and lie {farthest:.3g} from the center "
+                f"{center[channel]:.6g} of the scaling, so that float32 cannot tell them apart: set"
+                " data.scaling.per=item and data.scaling.kind=standard"
+            )
+
+
 def naive_errors(
     parts: Sequence[Float[np.ndarray, "_ channels"]], season: int
 ) -> Float[np.ndarray, "items channels"]:

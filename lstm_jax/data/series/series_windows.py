@@ -1,6 +1,7 @@
 """Series as windows: the config of data that forecasting learns from."""
 
 import dataclasses
+import logging
 import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -13,12 +14,18 @@ from lstm_jax.data.series.calendar import CalendarFeature, check_calendar, local
 from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.frequency import Frequency
 from lstm_jax.data.series.panel import Panel
-from lstm_jax.data.series.preprocessor import SeriesPreprocessor, check_same_kind
+from lstm_jax.data.series.preprocessor import (
+    SeriesPreprocessor,
+    check_same_kind,
+    training_digest,
+)
 from lstm_jax.data.series.scaling import Scaling
 from lstm_jax.data.series.sources import SeriesSource
 from lstm_jax.data.series.time_split import TimeSplit, no_dates
 from lstm_jax.data.sources import Example
 from lstm_jax.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,13 +124,19 @@ class SeriesWindows(Data):
         """The windows. The table is read and kept; windows are cut when they are asked for."""
         assert isinstance(preprocessor, SeriesPreprocessor)
         panel = self.source.load()
-        for item, bound in enumerate(self._bounds(panel)):
+        bounds = self._bounds(panel)
+        if preprocessor.training not in ("", training_digest(panel, bounds[:, 0])):
+            _log.warning(
+                "the training part is not the one that the model was trained on: the other parts "
+                "may hold what it has seen"
+            )
+        for item, bound in enumerate(bounds):
             begin = panel.first[item]
             self.scaling.check(panel.values[begin : begin + bound[2]], panel.places[item])
         return SeriesDataset(
             panel,
             preprocessor,
-            self._bounds(panel),
+            bounds,
             batch_size=self.batch_size,
             stride=self.stride,
             evaluation_stride=self.evaluation_stride,

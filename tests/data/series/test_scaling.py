@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.data import Scaling
-from lstm_jax.data.series.scaling import naive_errors
+from lstm_jax.data.series.scaling import check_resolution, naive_errors
 from lstm_jax.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -51,3 +51,13 @@ def test_logarithms_are_of_positive_values():
 def test_naive_errors_are_of_a_season():
     part = np.array([[1.0], [4.0], [2.0], [np.nan], [7.0]])
     assert naive_errors([part, part[:1]], 2).tolist() == [[3.0], [0.0]]
+
+
+def test_what_float32_cannot_tell_apart_is_refused():
+    wave, center = np.sin(np.arange(20.0))[:, None], np.zeros(1)
+    check_resolution(1000 * wave, center, "a")
+    check_resolution(1e8 + wave, center + 1e8, "a")
+    check_resolution(np.full((20, 1), 1e8) + 0.1, center, "a")  # a constant varies by nothing
+    check_resolution(np.full((20, 1), np.nan), center, "a")
+    with pytest.raises(DataError, match=r"^x.csv, item 'b': .* set data.scaling.per=item and "):
+        check_resolution(wave, center + 1e8, "x.csv, item 'b'")
