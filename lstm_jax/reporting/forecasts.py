@@ -53,8 +53,12 @@ def draw_windows(backtest: Any, channel: int = 0) -> Figure:
             axes.fill_between(ahead, low, high, color="tab:blue", alpha=0.2, label=label)
         stamp = dataset.panel.schema.texts(dataset.panel.times(item, origin, 1))[0]
         names = dataset.panel.schema.values
-        axes.set_title(f"{dataset.panel.items[item]}, {names[channel]}, from {stamp}", fontsize=9)
+        title = f"{dataset.panel.items[item]}, from {stamp}"
+        axes.set_title(title, fontsize=9, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
+        axes.set_ylabel(names[channel], parse_math=False)
+        if place == len(shown):
+            axes.set_xlabel(f"steps from the origin ({dataset.panel.schema.frequency})")
         if place == 1:
             axes.legend(frameon=False, ncols=3, fontsize=8)
     return figure

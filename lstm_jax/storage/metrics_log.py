@@ -120,6 +120,10 @@ def _number(value: Any) -> str:
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return "null" if math.isnan(plain) else f"{'-' if plain < 0 else ''}1e999"
+    if isinstance(plain, Mapping):
+        return render(plain)
+    if isinstance(plain, list | tuple):
+        return f"[{', '.join(map(_number, plain))}]"
     return json.dumps(plain)
 
 

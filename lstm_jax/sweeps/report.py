@@ -19,6 +19,7 @@ from lstm_jax.files import storage_error, write_atomically
 from lstm_jax.metrics.means import format_metric
 from lstm_jax.sweeps import plots
 from lstm_jax.sweeps.results import SweepRun, TrialResult, html_table
+from lstm_jax.sweeps.rivals import describe_rivals
 from lstm_jax.sweeps.space import short_names, show_value
 from lstm_jax.sweeps.trials import State
 
@@ -95,7 +96,7 @@ def describe(sweep: SweepRun, width: int) -> str:
         shorts = short_names(sweep.definition.space)
         told = ", ".join(f"{shorts[name]} {share:.0%}" for name, share in shares.items())
         parts.append(f"importance of {len(sweep.ranked())} trials: {told}")
-    parts += _comparison(sweep)
+    parts += _comparison(sweep) + describe_rivals(sweep)
     failed = [one for one in sweep.trials if one.state is State.FAILED]
     parts += [f"trial {one.number} failed: {one.error}" for one in failed[:_ERRORS]]
     return "\n\n".join(parts) + "\n"
@@ -242,7 +243,8 @@ def _page(sweep: SweepRun, pictures: dict[str, bytes]) -> str:
         told = _measured(sweep, best) | {"directory": best.workdir}
         values = {name: _value(best, name) for name in best.values}
         parts += [_pairs(told, "trial", str(best.number)), _pairs(values, "name", "value")]
-        parts += [f"<p>{html.escape(line)}</p>" for line in _comparison(sweep)]
+        lines = _comparison(sweep) + describe_rivals(sweep)
+        parts += [f"<p>{html.escape(line)}</p>" for line in lines]
         parts.append(f"<pre>{html.escape(sweep.command(best))}</pre>")
     for name, picture in pictures.items():
         title, data = name.replace("_", " ").capitalize(), base64.b64encode(picture).decode()

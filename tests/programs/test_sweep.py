@@ -92,6 +92,20 @@ def test_report_names_the_best_and_its_command(program, workdir):
     assert (workdir / "report" / "trials.csv").read_text().count("\n") == 4
 
 
+def test_a_report_tells_simple_rivals_where_they_were_scored(program, workdir):
+    assert "simple rivals" not in program("sweep", "--report", f"--workdir={workdir}").out
+    best = lstm_jax.load_sweep(workdir).best()
+    flags = f"--workdir={best.workdir}", "--split=validation", "--json"
+    row = json.loads(program("baseline", *flags).out)
+    out = program("sweep", "--report", f"--workdir={workdir}").out
+    (best.workdir / "baselines.json").unlink()
+    told = f"kneser_ney {row['nats_per_token']:.6g}"
+    word = "better" if best.metric < row["nats_per_token"] else "not better"
+    line = f"simple rivals, validation/nats_per_token: {told}; trial {best.number} is {word}"
+    assert line in out.splitlines()
+    assert line in (workdir / "report" / "report.html").read_text()
+
+
 def test_two_settings_are_compared(program, mistake, workdir):
     code, out, _ = program("sweep", "--report", "--compare=0,1", f"--workdir={workdir}")
     assert code == 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.errors import RunDirectoryError, StorageError
-from lstm_jax.storage.metrics_log import MetricsLog, read_log
+from lstm_jax.storage.metrics_log import MetricsLog, read_log, render
 from tests.test_files import largest_file
 
 
@@ -51,6 +51,14 @@ def test_what_is_not_finite_is_standard_json_and_comes_back(log, path):
     columns = read_log(path)["a"]
     assert math.isnan(columns["x"][0])
     assert (columns["y"][0], columns["z"][0]) == (math.inf, -math.inf)
+
+
+def test_figures_within_figures_are_standard_json_as_well():
+    nested = {"by_step": {"mase": [1.0, math.nan]}, "pair": (np.float32(2), None, True)}
+    assert json.loads(render(nested)) == {
+        "by_step": {"mase": [1.0, None]},
+        "pair": [2.0, None, True],
+    }
 
 
 def test_equal_records_are_equal_bytes_and_size_counts_them(tmp_path):
