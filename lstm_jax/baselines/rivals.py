@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lstm_jax.baselines.forecast_files import ForecastFile
 from lstm_jax.baselines.ngrams import language_model_figures
 from lstm_jax.baselines.series import rows
 from lstm_jax.baselines.summaries import summary_ridge
@@ -21,6 +22,8 @@ from lstm_jax.tasks.forecasting import Forecasting
 from lstm_jax.tasks.language_modeling import LanguageModeling
 
 SERIES = ("repeat", "seasonal_naive", "drift", "naive2", "ridge")
+CLASSICAL = ("auto_ets", "auto_theta", "auto_arima")
+"""What `scripts/rivals.py` forecasts by, in an environment of its own."""
 
 
 def names_of(task: Task, preprocessor: Any) -> tuple[str, ...]:
@@ -46,6 +49,10 @@ def figures_of(
     split: Split = "test",
     names: Sequence[str] = (),
     contexts: Sequence[int] = (),
+    *,
+    stride: int | None = None,
+    windows: int | None = None,
+    forecasts: ForecastFile | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of the simple rivals of a task, by their names, as the task calls them.
 
@@ -59,19 +66,29 @@ def figures_of(
         split: the part that is measured.
         names: of the rivals; all, if there are none.
         contexts: of a ridge regression on series, the steps that it may look back on.
+        stride: of series, steps between origins; as the config says, if not given.
+        windows: of each series, the last so many; all, if not given.
+        forecasts: of series, those of other programs, which are rivals as well.
 
     Raises:
         ConfigError: the task has no such rival, or a package is missing.
-        DataError: a split cannot be read.
+        DataError: a split cannot be read; a forecast is missing, or is of other windows.
     """
     known = names_of(task, preprocessor)
+    if not isinstance(task, Forecasting) and (stride or windows or forecasts):
+        raise ConfigError(f"--stride, --windows, --forecasts: {type(task).__name__} is no forecast")
+    if forecasts is not None:
+        known = (*dict.fromkeys((*known, *forecasts.models)),)
     for name in names:
+        if name in CLASSICAL and name not in known:
+            raise ConfigError(f"--models: {name} comes by a file: `make rivals`, then --forecasts")
         if name not in known:
             raise ConfigError(f"--models: there is no rival {name!r}{suggestion(name, known)}")
     if isinstance(task, Forecasting):
         assert isinstance(data, SeriesWindows)
         wanted = tuple(names) or known
-        return rows(data, preprocessor, split, task.score.metric, wanted, contexts)
+        options = {"stride": stride, "windows": windows, "forecasts": forecasts}
+        return rows(data, preprocessor, split, task.score.metric, wanted, contexts, **options)
     if isinstance(task, Classification):
         is_vectors = isinstance(preprocessor.inputs, Features)
         fitted = summary_ridge if is_vectors else classification_figures

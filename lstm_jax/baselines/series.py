@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from lstm_jax.baselines.forecast_files import ForecastFile, Given
 from lstm_jax.baselines.naive_forecasts import METHODS, naive_forecasts
 from lstm_jax.baselines.ridge import Form, Ridge, fit
 from lstm_jax.baselines.volatility import NAMES, garch, har
@@ -16,6 +17,7 @@ from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.series_windows import SeriesWindows
 from lstm_jax.data.series.windows import SeriesBatch
 from lstm_jax.data.sources import Split
+from lstm_jax.inference.backtesting import chosen
 from lstm_jax.inference.forecasting import in_units
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.forecasts import Facts, Units
@@ -116,6 +118,38 @@ def scored(
     return Scored(summary, np.concatenate(points))
 
 
+class Windows(NamedTuple):
+    """Those of a split on which rivals are scored."""
+
+    dataset: SeriesDataset
+    places: Int[np.ndarray, " windows"]
+    """Their numbers in the split."""
+    items: Int[np.ndarray, " windows"]
+    origins: Int[np.ndarray, " windows"]
+
+
+def choose(
+    data: SeriesWindows,
+    preprocessor: Any,
+    split: Split,
+    stride: int | None = None,
+    windows: int | None = None,
+) -> Windows:
+    """Windows of a split: all of the config's, or as a backtest chooses them.
+
+    Args:
+        data: the config of the data.
+        preprocessor: what was learned of them.
+        split: the part of the data.
+        stride: steps between origins; as the config says, if not given.
+        windows: of each series, the last so many; all, if not given.
+    """
+    if stride is not None:
+        data = dataclasses.replace(data, stride=stride, evaluation_stride=stride)
+    dataset = data.open(preprocessor)
+    return Windows(dataset, *chosen(dataset, split, windows))
+
+
 def rows(
     data: SeriesWindows,
     preprocessor: Any,
@@ -123,14 +157,33 @@ def rows(
     score: str,
     names: Sequence[str],
     contexts: Sequence[int] = (),
+    *,
+    stride: int | None = None,
+    windows: int | None = None,
+    forecasts: ForecastFile | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The figures of each rival on a split, by its name; for the arguments see `rival`."""
-    dataset = data.open(preprocessor)
+    """The figures of each rival on a split, by its name; for the arguments see `rival` and `choose`.
+
+    What `forecasts` has of the names is taken from there.
+
+    Raises:
+        DataError: a forecast is missing there, or is of other windows.
+    """
+    dataset, places, items, origins = choose(data, preprocessor, split, stride, windows)
+    # Before anything is fitted: what is missing is to be told at once.
+    given = {
+        name: forecasts.of(name, dataset, items, origins)
+        for name in names
+        if forecasts is not None and name in forecasts.models
+    }
     found: dict[str, dict[str, Any]] = {}
     for name in names:
-        forecaster, chosen = rival(name, data, preprocessor, score, contexts)
-        figures = scored(dataset, split, forecaster, name).figures
-        found[name] = figures | ({"chosen": chosen} if chosen else {})
+        if name in given:
+            forecaster, facts = given_forecaster(given[name]), given[name].facts
+        else:
+            forecaster, choice = rival(name, data, preprocessor, score, contexts)
+            facts = {"chosen": choice} if choice else {}
+        found[name] = scored(dataset, split, forecaster, name, places).figures | facts
     return found
 
 
@@ -148,13 +201,34 @@ def _naive(name: str) -> Forecaster:
         dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
     ) -> Scaled:
         del batch
-        found = naive_forecasts(dataset, METHODS[name], items, origins)
-        # A forecast below zero has no logarithm.
-        if dataset.preprocessor.scaling.log:
-            found = np.maximum(found, np.finfo(np.float32).tiny)
-        return dataset.scaled(found, items, origins)
+        return _scaled(
+            dataset, naive_forecasts(dataset, METHODS[name], items, origins), items, origins
+        )
 
     return forecaster
+
+
+def given_forecaster(given: Given) -> Forecaster:
+    """What a file has."""
+
+    def forecaster(
+        dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
+    ) -> Scaled:
+        del batch
+        pairs = zip(items.tolist(), origins.tolist(), strict=True)
+        return _scaled(dataset, np.stack([given.points[pair] for pair in pairs], 1), items, origins)
+
+    return forecaster
+
+
+def _scaled(
+    dataset: SeriesDataset, found: Scaled, items: np.ndarray, origins: np.ndarray
+) -> Scaled:
+    """Forecasts in the units of the data, scaled."""
+    # A forecast below zero has no logarithm.
+    if dataset.preprocessor.scaling.log:
+        found = np.maximum(found, np.finfo(np.float32).tiny)
+    return dataset.scaled(found, items, origins)
 
 
 def _ridge(model: Ridge, own: SeriesDataset) -> Forecaster:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-RATE = 0.03
+RATE = 0.005
 """How fast adaptive conformal prediction forgets, gamma of its equation 2."""
 _SORTED_EVERY = 8
 """Windows for which the same scores are kept in order: sorting is what takes time."""
@@ -41,7 +41,7 @@ def adaptive_quantiles(
     interval: float,
     *,
     rate: float = RATE,
-    memory: int = 500,
+    memory: int = 1000,
 ) -> Float[np.ndarray, "windows *rest"]:
     """How much to widen each of a sequence of forecasts, by what came of those before it.
 

@@ -14,7 +14,7 @@ from lstm_jax.data.series.panel import Panel
 from lstm_jax.data.sources import Split
 from lstm_jax.errors import ConfigError
 from lstm_jax.functional.conformal import adaptive_quantiles, coverage, split_quantile
-from lstm_jax.inference.calibration import validation_scores
+from lstm_jax.inference.calibration import ends_of, scores_of, validation_scores
 from lstm_jax.inference.forecasting import conformal_width, forecasts_of, in_units, levels_of
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.forecasts import Facts, Units
@@ -23,7 +23,8 @@ from lstm_jax.reporting.reporter import progress_bar, say
 
 Intervals = Literal["head", "split", "adaptive"]
 """Where intervals come from: the quantiles of the head, split conformal prediction with the errors
-of validation, or adaptive conformal prediction, which goes on learning from what came."""
+of validation, or adaptive conformal prediction, which goes on learning from what came. Of a head
+with quantiles the last two widen or narrow these (Romano, Patterson and Candes 2019)."""
 Values = Float[np.ndarray, "windows horizon channels"]
 
 
@@ -73,10 +74,15 @@ class Backtest:
         assert self.lower is not None
         assert self.upper is not None
         found |= {"interval": self.interval, "coverage": float(within[known].mean())}
-        found["width"] = float((self.upper - self.lower)[known].mean())
+        width = self.upper - self.lower
+        found["width"] = float(width[known].mean())
         found["coverage_by_quarter"] = coverage(within, known)
-        shares = (within & known).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
-        return found | {"by_step": steps | {"coverage": shares.tolist()}}
+
+        def by_step(values: np.ndarray) -> list[float]:
+            total = np.where(known, values, 0).sum(axis=(0, 2))
+            return (total / np.maximum(known.sum(axis=(0, 2)), 1)).tolist()
+
+        return found | {"by_step": steps | {"coverage": by_step(within), "width": by_step(width)}}
 
     @property
     def is_within(self) -> Bool[np.ndarray, "windows horizon channels"]:
@@ -156,14 +162,15 @@ def run_backtest(
         data = dataclasses.replace(data, evaluation_stride=stride)
     dataset = data.open(pre)
     places, items, origins = chosen(dataset, split, windows)
-    levels = levels_of(use.model.head, interval) if kind == "head" else ()
+    levels = levels_of(use.model.head, interval)
     found = _forecast(use, dataset, split, places, levels, batch_size)
-    if found.quantiles is not None:
-        lower, upper = found.quantiles[..., 0], found.quantiles[..., 1]
-    else:
-        errors = np.abs(found.truth - found.point)
-        width = _widths(kind, use, data.evaluation_stride, items, errors, interval)
-        lower, upper = found.point - width, found.point + width
+    lower, upper = ends_of(found.point, found.quantiles)
+    if kind != "head":
+        scores = scores_of(found.truth, lower, upper)
+        width = _widths(kind, use, data.evaluation_stride, items, scores, interval)
+        # An interval that is narrowed stays one.
+        width = np.maximum(width, (lower - upper) / 2)
+        lower, upper = lower - width, upper + width
     center, scale = dataset.scaling_at(items, origins)
     units = functools.partial(in_units, center=center, scale=scale, is_log=pre.scaling.log)
     point = units(found.point)
@@ -210,24 +217,32 @@ def _forecast(
     deviation = np.array(use.model.deviation, np.float32)
     is_log = use.preprocessor.scaling.log
     parts, truths, sums = [], [], {}
-    for batch, found in forecasts_of(use.model, batches, levels):
+    every = tuple(sorted({*forecasts.LEVELS, *levels}))
+    wanted, in_figures = ([every.index(one) for one in some] for some in (levels, forecasts.LEVELS))
+    for batch, found in forecasts_of(use.model, batches, every):
         point = np.moveaxis(found.point, 0, 1).astype(np.float32)
-        counted = _counted(point, batch, deviation, is_log)
+        quantiles = None
+        if found.quantiles is not None:
+            quantiles = np.moveaxis(found.quantiles, 0, 1).astype(np.float32)[..., in_figures]
+            found = found._replace(quantiles=found.quantiles[..., wanted])
+        counted = _counted(point, quantiles, batch, deviation, is_log)
         host = {name: one.to_host() for name, one in counted.items()}
         sums = merge_metrics(sums, host) if sums else host
         truth = np.where(batch.weight > 0, batch.targets, np.nan).astype(np.float64)
         truths.append(np.moveaxis(truth, 1, 0))
         parts.append(found)
-    every = [part.quantiles for part in parts if part.quantiles is not None]
+    ends = [part.quantiles for part in parts if part.quantiles is not None]
     point = np.concatenate([part.point for part in parts])
-    return _Found(point, np.concatenate(every) if every else None, np.concatenate(truths), sums)
+    return _Found(point, np.concatenate(ends) if ends else None, np.concatenate(truths), sums)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _counted(point: Any, batch: Any, deviation: Any, is_log: bool) -> dict[str, Any]:
+@functools.partial(jax.jit, static_argnums=4)
+def _counted(
+    point: Any, quantiles: Any, batch: Any, deviation: Any, is_log: bool
+) -> dict[str, Any]:
     units = Units(batch.center, batch.scale, is_log)
     facts = Facts(batch.weight, batch.naive_error, deviation, batch.reference)
-    return forecasts.count(point, batch.targets, units, facts)
+    return forecasts.count(point, batch.targets, units, facts, quantiles)
 
 
 def _check(use: Any, kind: Any, interval: float, **sizes: int | None) -> None:
@@ -260,23 +275,23 @@ def _widths(
     use: Any,
     stride: int,
     items: Int[np.ndarray, " windows"],
-    errors: Values,
+    scores: Values,
     interval: float,
 ) -> Values | Float[np.ndarray, "horizon channels"]:
-    """Half the widths of intervals, scaled."""
+    """How much forecasts are widened on either side, scaled."""
     if kind == "split" and (width := conformal_width(use.calibration, interval)) is not None:
         return width
-    known, of_items = validation_scores(use)
+    known, of_items = validation_scores(use, interval)
     if kind == "split":
         return split_quantile(known, interval)
-    horizon, channels = errors.shape[1:]
+    horizon, channels = scores.shape[1:]
     # The error of step h is seen h steps later.
     delay = np.broadcast_to(-(-np.arange(1, horizon + 1) // stride)[:, None], (horizon, channels))
-    found = np.zeros_like(errors)
+    found = np.zeros_like(scores)
     for item in np.unique(items):
         rows, own = items == item, known[of_items == item]
         # A new item has no errors of its own yet: those of all stand for them.
-        found[rows] = adaptive_quantiles(own if len(own) else known, errors[rows], delay, interval)
+        found[rows] = adaptive_quantiles(own if len(own) else known, scores[rows], delay, interval)
     return found
 
 

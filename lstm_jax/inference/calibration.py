@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lstm_jax.functional.conformal import split_quantile
-from lstm_jax.inference.forecasting import forecasts_of
+from lstm_jax.inference.forecasting import forecasts_of, levels_of
 
+Values = Float[np.ndarray, "windows horizon channels"]
 INTERVALS = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Nominal shares that intervals are calibrated for."""
 _MOST_WINDOWS = 4000
@@ -33,11 +34,15 @@ def calibrated_widths(use: Any) -> dict[str, Any] | None:
 
 
 def validation_scores(
-    use: Any,
-) -> tuple[Float[np.ndarray, "windows horizon channels"], Int[np.ndarray, " windows"]]:
-    """The absolute errors of validation, scaled, and the number of the item of each window.
+    use: Any, interval: float | None = None
+) -> tuple[Values, Int[np.ndarray, " windows"]]:
+    """How far values of validation lay outside, scaled, and the number of the item of each window.
 
     Windows of an item are in the order of their origins. NaN where no value came.
+
+    Args:
+        use: a trained model and its data.
+        interval: of the quantiles of the head that values may lie between; None for the point.
     """
     dataset = use.data.open(use.preprocessor)
     count = len(dataset.origins("validation"))
@@ -45,7 +50,27 @@ def validation_scores(
     cuts = [places[begin : begin + _BATCH] for begin in range(0, len(places), _BATCH)]
     batches = (dataset.windows_at("validation", cut, min(_BATCH, len(places))) for cut in cuts)
     scores, items = [], dataset.origins("validation").at(places)[0]
-    for batch, found in forecasts_of(use.model, batches, ()):
-        error = np.abs(np.moveaxis(batch.targets, 1, 0) - found.point)
-        scores.append(np.where(np.moveaxis(batch.weight, 1, 0) > 0, error, np.nan))
+    levels = () if interval is None else levels_of(use.model.head, interval)
+    for batch, found in forecasts_of(use.model, batches, levels):
+        ends = ends_of(found.point, found.quantiles)
+        truth = np.where(batch.weight > 0, batch.targets, np.nan).astype(np.float64)
+        scores.append(scores_of(np.moveaxis(truth, 1, 0), *ends))
     return np.concatenate(scores), items
+
+
+def ends_of(
+    point: Values, quantiles: Float[np.ndarray, "windows horizon channels ends"] | None
+) -> tuple[Values, Values]:
+    """The ends of the interval that a head gives; the point twice where none was asked for."""
+    if quantiles is None or not quantiles.shape[-1]:
+        return point, point
+    return quantiles[..., 0], quantiles[..., 1]
+
+
+def scores_of(truth: Values, lower: Values, upper: Values) -> Values:
+    """How far values lie outside of an interval; negative within it, NaN where no value came.
+
+    Of the point alone it is the absolute error; of quantiles Romano, Patterson and Candes 2019,
+    equation 6.
+    """
+    return np.maximum(lower - truth, truth - upper)

@@ -6,6 +6,10 @@
 Series: repeat, seasonal_naive, drift, naive2, ridge; texts: logistic regression on TF-IDF (extra
 `baselines`); vectors: ridge on their summaries; language models: Kneser-Ney n-grams. With a run
 directory the figures are kept there, and `experiments.evaluate` shows them beside those of the run.
+
+`make rivals CONFIG=configs/forecast_etth1.py` adds AutoETS, AutoTheta and AutoARIMA to the rivals
+of series: it writes the windows (`--write_windows`), has them forecast in an environment of its
+own, and calls this program with `--forecasts`. `--stride` and `--windows` are those of a backtest.
 """
 
 from typing import Any, cast
@@ -13,12 +17,16 @@ from typing import Any, cast
 from absl import flags
 
 import lstm_jax
+from lstm_jax.baselines.forecast_files import ForecastFile, write_windows
 from lstm_jax.baselines.rivals import figures_of
-from lstm_jax.data import SPLITS, Split
+from lstm_jax.baselines.series import choose
+from lstm_jax.data import SPLITS, SeriesWindows, Split
 from lstm_jax.data.base import evaluated_digest, learn
+from lstm_jax.data.files import expand
 from lstm_jax.errors import ConfigError
 from lstm_jax.programs import program
 from lstm_jax.programs.trained import RunFlags
+from lstm_jax.reporting.reporter import say
 from lstm_jax.runtime.memory import keep_freed_memory
 from lstm_jax.storage import rivals
 from lstm_jax.storage.metrics_log import render
@@ -30,6 +38,18 @@ _SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "The part of the data.", fla
 _MODELS = flags.DEFINE_list("models", [], "Which rivals; all of the task.", flag_values=_FLAGS)
 _CONTEXTS = flags.DEFINE_list(
     "contexts", [], "Steps that ridge may look back on; validation chooses.", flag_values=_FLAGS
+)
+_STRIDE = flags.DEFINE_integer(
+    "stride", None, "Steps between origins of series.", lower_bound=1, flag_values=_FLAGS
+)
+_WINDOWS = flags.DEFINE_integer(
+    "windows", None, "Of each series the last so many.", lower_bound=1, flag_values=_FLAGS
+)
+_FORECASTS = flags.DEFINE_string(
+    "forecasts", None, "A file of forecasts of other programs.", flag_values=_FLAGS
+)
+_WRITE_WINDOWS = flags.DEFINE_string(
+    "write_windows", None, "A .parquet file, for other programs; no scores.", flag_values=_FLAGS
 )
 _JSON = flags.DEFINE_bool("json", False, "Print JSON objects, one a line.", flag_values=_FLAGS)
 
@@ -49,8 +69,22 @@ def main() -> None:
         run, experiment = None, program.load_experiment(path)
         preprocessor = learn(experiment.data)
     task, data = experiment.task, experiment.data
-    found = figures_of(task, data, preprocessor, split, _MODELS.value, contexts)
-    if run is not None:
+    chosen = {"stride": _STRIDE.value, "windows": _WINDOWS.value}
+    if _WRITE_WINDOWS.value is not None:
+        if not isinstance(data, SeriesWindows):
+            raise ConfigError(f"--write_windows: {type(data).__name__} has no series")
+        windows = choose(data, preprocessor, split, **chosen)
+        path = expand(_WRITE_WINDOWS.value)
+        write_windows(path, windows.dataset, windows.items, windows.origins)
+        return
+    forecasts = None if _FORECASTS.value is None else ForecastFile.read(expand(_FORECASTS.value))
+    models = _MODELS.value
+    found = figures_of(
+        task, data, preprocessor, split, models, contexts, **chosen, forecasts=forecasts
+    )
+    if run is not None and any(chosen.values()):
+        say("not kept with the run, which is evaluated on other windows")
+    elif run is not None:
         digest = evaluated_digest(data.open(preprocessor), split)
         rivals.save(run.workdir, digest, split, found)
     print(shown(found, split, task, as_json=_JSON.value))

@@ -60,7 +60,7 @@ def draw_windows(backtest: Any, channel: int = 0) -> Figure:
         if place == len(shown):
             axes.set_xlabel(f"steps from the origin ({dataset.panel.schema.frequency})")
         if place == 1:
-            axes.legend(frameon=False, ncols=3, fontsize=8)
+            axes.legend(frameon=False, ncols=3, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 

@@ -38,6 +38,10 @@ def test_adaptive_widths_keep_the_share_where_errors_drift(drift):
     scores = RANDOM.gamma(2.0, size=(3000, 2)) * level[drift][:, None]
     widths = adaptive_quantiles(known, scores, delay, 0.9)
     share = (scores <= widths).mean(axis=0)
+    assert share == pytest.approx([0.9, 0.9], abs=0.02)
+    # The faster it forgets the nearer it comes.
+    widths = adaptive_quantiles(known, scores, delay, 0.9, rate=0.03, memory=500)
+    share = (scores <= widths).mean(axis=0)
     assert share == pytest.approx([0.9, 0.9], abs=0.012)
     fixed = (scores <= split_quantile(known, 0.9)).mean()
     assert abs(fixed - 0.9) > 0.05

@@ -3,9 +3,13 @@ import logging
 
 import numpy as np
 import pytest
+from flax import nnx
 
 import lstm_jax
 from lstm_jax.baselines.series import rival, scored
+from lstm_jax.functional.conformal import split_quantile
+from lstm_jax.inference.calibration import validation_scores
+from lstm_jax.modules import Quantiles
 from lstm_jax.tasks import Use
 from tests.data.series.windows import given_source
 
@@ -52,3 +56,39 @@ def test_other_training_data_than_the_model_s_are_noticed(run, series, caplog):
         moved = given_source(dataclasses.replace(panel, values=values), "changed")
         dataclasses.replace(data, source=moved).open(run.preprocessor)
     assert "the training part is not the one that the model was trained on" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def quantiles(run):
+    """A task with a head that has quantiles, and the use of a model that was not trained."""
+    task = dataclasses.replace(run.experiment.task, head=Quantiles())
+    model = task.build(nnx.Rngs(0), run.preprocessor)
+    return task, Use(model, run.preprocessor, run.experiment.data, None)
+
+
+@pytest.mark.parametrize("intervals", ["split", "adaptive"])
+def test_conformal_intervals_widen_the_quantiles_of_a_head(quantiles, intervals):
+    task, use = quantiles
+    plain = task.backtest(use, "test", interval=0.8)
+    found = task.backtest(use, "test", interval=0.8, intervals=intervals)
+    assert plain.figures["intervals"] == "head"
+    assert (found.point == plain.point).all()
+    assert (found.lower <= found.upper).all()
+    if intervals == "split":
+        scores, _ = validation_scores(use, 0.8)
+        scale = np.array(use.preprocessor.scale)[0]
+        width = split_quantile(scores, 0.8) * scale
+        np.testing.assert_allclose(plain.lower - found.lower, np.tile(width, (24, 1, 1)), rtol=1e-5)
+        np.testing.assert_allclose(found.upper - plain.upper, np.tile(width, (24, 1, 1)), rtol=1e-5)
+    figures, ends = found.figures, (found.lower, found.upper)
+    assert figures["coverage"] == ((ends[0] <= found.truth) & (found.truth <= ends[1])).mean()
+    assert figures["by_step"]["width"] == pytest.approx((ends[1] - ends[0]).mean(axis=(0, 2)))
+    # The figures of the head's distribution do not depend on where the intervals come from.
+    assert {"crps", "msis"} <= figures.keys()
+    assert figures["crps"] == plain.figures["crps"]
+
+
+def test_figures_of_a_backtest_are_those_of_an_evaluation(run):
+    found, wanted = run.backtest("test").figures, run.evaluate("test")
+    for name in ("mse", "mae", "rmse", "smape", "mase", "windows", "horizon"):
+        assert found[name] == pytest.approx(wanted[name], rel=1e-6), name
