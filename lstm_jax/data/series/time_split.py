@@ -33,6 +33,8 @@ class TimeSplit:
     def __post_init__(self):
         for name in ("validation", "test"):
             part = getattr(self, name)
+            if isinstance(part, bool):
+                raise ConfigError(f"{name} is a share, a number of steps, or a date: {part}")
             if isinstance(part, float) and not 0 <= part < 1:
                 raise ConfigError(
                     f"{name} is a share below 1, a number of steps, or a date: {part}"
