@@ -7,7 +7,13 @@ What a notebook needs:
     sweep = lstm_jax.load_sweep("runs/lr")
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Arrow starts a thread where it is imported, and a thread takes a heap of the C library for itself.
+# XLA's threads would then share that one, which holds no large array: those of a training step
+# would be mapped and cleared anew at every step (see `lstm_jax.runtime.memory`).
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 from lstm_jax import cells, tasks
 from lstm_jax.config.moved import tell_of_old_imports

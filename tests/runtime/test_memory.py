@@ -119,3 +119,22 @@ def test_other_systems_are_left_alone(change, monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     monkeypatch.delattr(memory.ctypes, "CDLL")
     change()
+
+
+HEAPS = """
+import ctypes, lstm_jax
+
+library = ctypes.CDLL(None)
+library.fdopen.restype = ctypes.c_void_p
+stream = ctypes.c_void_p(library.fdopen(1, b"w"))
+library.malloc_info(0, stream)
+library.fflush(stream)
+"""
+
+
+@linux
+def test_no_thread_has_a_heap_of_its_own_after_the_import():
+    # XLA's threads would share it, and it holds no large array, whatever is told to malloc later.
+    command = [sys.executable, "-c", HEAPS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count("<heap nr=") == 1
