@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from lstm_jax import recurrence
 from lstm_jax.cells.base import Cell
@@ -110,6 +110,24 @@ class Recurrent(nnx.Module):
         """Outputs of all steps and the final carry; `options` are those of `recurrence.scan`."""
         return recurrence.scan(self.cell, self.params(key), inputs, carry, **options)
 
+    def branches(
+        self,
+        inputs: Float[Array, "kinds branches input"],
+        carry: Carry,
+        key: Key | None = None,
+        kind: Int[Array, " batch"] | None = None,
+    ) -> Float[Array, "batch branches hidden"]:
+        """As `Stack.branches`: what depends on inputs or carry alone is multiplied once."""
+        params = self.params(key)
+        projected = self.cell.project(params, inputs)
+        if kind is not None:
+            projected = jax.tree.map(lambda leaf: leaf[kind], projected)
+
+        def step(projected: Any) -> Array:
+            return self.cell.step(params, carry, projected)[1]
+
+        return jax.vmap(step, in_axes=1, out_axes=1)(projected)
+
 
 class Bidirectional(nnx.Module):
     """Two recurrent layers over the same inputs, one of which reads from the end."""
@@ -187,6 +205,42 @@ class Stack(nnx.Module):
             inputs, final = layer(inputs, carry, own_key, **options)
             finals.append(final)
         return drop(keys[-1], inputs, rate), tuple(finals)
+
+    def branches(
+        self,
+        inputs: Float[Array, "kinds branches input"],
+        carries: tuple[Carry, ...],
+        key: Key | None = None,
+        kind: Int[Array, " batch"] | None = None,
+    ) -> Float[Array, "batch branches hidden"]:
+        """The outputs of one step from each carry with several inputs, one beside the other.
+
+        Of the noise there are the dropped weights alone, the same as in a call with this key.
+
+        Args:
+            inputs: of each branch: of every sequence, or of every kind of sequence.
+            carries: of each layer.
+            key: of the noise.
+            kind: of each sequence, where inputs are those of kinds.
+        """
+        depth = len(self.layers)
+        keys = [None] * depth if key is None else jax.random.split(key, depth + 1)[:-1]
+        for layer, carry, layer_key in zip(self.layers, carries, keys, strict=True):
+            own_key = None if layer_key is None else jax.random.fold_in(layer_key, 1)
+            if isinstance(layer, Recurrent):
+                inputs = layer.branches(inputs, carry, own_key, kind)
+            else:
+                inputs = inputs if kind is None else inputs[kind]
+                inputs = _step_in_branches(layer, inputs, carry, own_key)
+            kind = None
+        return inputs
+
+
+def _step_in_branches(layer: Any, inputs: Array, carry: Carry, key: Key | None) -> Array:
+    def step(inputs: Array) -> Array:
+        return layer(inputs[None], carry, key)[0][0]
+
+    return jax.vmap(step, in_axes=1, out_axes=1)(inputs)
 
 
 def recurrent_layers(

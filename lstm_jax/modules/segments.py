@@ -81,12 +81,14 @@ class SegmentsDecoder(nnx.Module):
         # The same weights are dropped over the context and over the horizon.
         _, carries = self.stack(read, None, stack_key)
 
-        def copies(leaf: Array) -> Array:
-            return jnp.repeat(leaf, self.count, axis=0)
-
-        queries = self._queries(inputs).reshape(1, batch * self.count, -1)
-        outputs, _ = self.stack(queries, jax.tree.map(copies, carries), stack_key)
-        values = self.values(dropout(noise, outputs[0], self.dropout))
+        queries, kind = self._queries(), inputs.channel
+        if self.known is not None:
+            missing = self.count * self.length - len(inputs.future)
+            future = jnp.pad(inputs.future, ((0, missing), (0, 0), (0, 0)))
+            known = jnp.moveaxis(self.known(self._segments(future)), 0, 1)
+            queries, kind = queries[kind] + known, None
+        outputs = self.stack.branches(queries, carries, stack_key, kind)
+        values = self.values(dropout(noise, outputs, self.dropout))
         shape = batch, self.count * self.length, sizes.channels, sizes.outputs
         return jnp.moveaxis(values.reshape(shape), 1, 0)[: sizes.horizon]
 
@@ -97,17 +99,11 @@ class SegmentsDecoder(nnx.Module):
         parts = read.reshape(count, self.length, batch, -1)
         return jnp.moveaxis(parts, 1, 2).reshape(count, batch, -1)
 
-    def _queries(self, inputs: Inputs) -> Float[Array, "batch segments features"]:
-        """What each segment of the horizon reads."""
-        batch = inputs.values.shape[1]
-        shape = batch, self.count, self.places.shape[1]
-        parts = [jnp.broadcast_to(self.places[...], shape)]
-        if self.kinds is not None:
-            kinds = self.kinds[...][inputs.channel][:, None]
-            parts.append(jnp.broadcast_to(kinds, (batch, self.count, kinds.shape[-1])))
-        queries = jnp.concatenate(parts, axis=-1)
-        if self.known is None:
-            return queries
-        missing = self.count * self.length - len(inputs.future)
-        future = jnp.pad(inputs.future, ((0, missing), (0, 0), (0, 0)))
-        return queries + jnp.moveaxis(self.known(self._segments(future)), 0, 1)
+    def _queries(self) -> Float[Array, "kinds segments features"]:
+        """What each segment of the horizon reads, for each kind of column."""
+        if self.kinds is None:
+            return self.places[...][None]
+        places, kinds = self.places[...], self.kinds[...][:, None]
+        shape = len(kinds), self.count
+        parts = [jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in (places, kinds)]
+        return jnp.concatenate(parts, axis=-1)

@@ -229,3 +229,20 @@ def test_weight_drop_needs_a_recurrent_kernel(bidirectional):
     with pytest.raises(ConfigError) as caught:
         drawn(lambda rngs: stack_of(cells, 2, Noise(weight_drop=0.1), rngs, bidirectional))
     assert str(caught.value) == "weight_drop needs a cell with a recurrent_kernel"
+
+
+# ---- branches -----------------------------------------------------------------------------------
+
+
+def test_branches_are_steps_from_the_same_carries() -> None:
+    noise = Noise(weight_drop=0.5)
+    cells = LSTM(hidden=3), GRU(hidden=6)
+    layers = drawn(lambda rngs: stack_of(cells, INPUT, noise, rngs))
+    carries = tuple(problem(cell).carry for cell in cells)
+    kinds, kind = random(2, 5, INPUT), jax.numpy.arange(BATCH) % 2
+    found = layers.branches(kinds, carries, KEY, kind)
+    assert found.shape == (BATCH, 5, 6)
+    for branch in range(5):
+        outputs, _ = layers(kinds[kind, branch][None], carries, KEY)
+        assert_close(found[:, branch], outputs[0], 1e-6)
+    assert_close(layers.branches(kinds[kind], carries, KEY), found, 1e-6)
