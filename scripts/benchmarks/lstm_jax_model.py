@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax import Experiment
+from lstm_jax.data import SeriesBatch, SeriesPreprocessor, SeriesWindows
 from lstm_jax.data.padded import PaddedBatch
 from lstm_jax.data.preprocessing import Preprocessor
+from lstm_jax.data.series.panel import Schema
 from lstm_jax.data.text.preprocessors import LabelledTextPreprocessor, TextPreprocessor
 from lstm_jax.data.text.vocabulary import Vocabulary
 from lstm_jax.data.windows import WindowBatch
@@ -24,14 +26,14 @@ from scripts.benchmarks.measuring import Train
 
 
 def prepare(
-    experiment: Experiment, vocabulary: int, example: tuple[np.ndarray, ...]
+    experiment: Experiment, sizes: Any, example: tuple[np.ndarray, ...]
 ) -> tuple[training.TrainState, training.TrainSteps]:
     """The state before the first step, and the training steps, at a constant learning rate.
 
     Args:
         experiment: what is trained, and how.
-        vocabulary: different tokens.
-        example: any batch, as `language_model.make_batches` or that of `classifier` makes it.
+        sizes: of the model; of texts `sizes.vocabulary` is the number of different tokens.
+        example: any batch, as `make_batches` of the model's module makes it.
     """
     task, optimizer = experiment.task, experiment.optimizer
     # A schedule may begin at zero, and the other libraries have none.
@@ -39,7 +41,7 @@ def prepare(
     graph, state = training.init_state(
         task,
         optimizer,
-        _preprocessor(task, Vocabulary(tuple(words(vocabulary)), "words")),
+        _preprocessor(experiment, sizes),
         _batch(task, example),
         batch_size=example[0].shape[1],
         steps_per_epoch=1,
@@ -49,10 +51,31 @@ def prepare(
     return state, training.make_train_steps(task, optimizer, graph, steps_per_epoch=1, seed=seed)
 
 
-def _preprocessor(task: Task, vocabulary: Vocabulary) -> Preprocessor:
-    if task.BATCH is PaddedBatch:
+def _preprocessor(experiment: Experiment, sizes: Any) -> Preprocessor:
+    if isinstance(experiment.data, SeriesWindows):
+        return _series_preprocessor(experiment.data, sizes.channels)
+    vocabulary = Vocabulary(tuple(words(sizes.vocabulary)), "words")
+    if experiment.task.BATCH is PaddedBatch:
         return LabelledTextPreprocessor(vocabulary, CLASSES)
     return TextPreprocessor(vocabulary)
+
+
+def _series_preprocessor(data: SeriesWindows, channels: int) -> SeriesPreprocessor:
+    """What would be learned of one series that is scaled already."""
+    names = tuple(map(str, range(channels)))
+    return SeriesPreprocessor(
+        schema=Schema("h", 0, None, names),
+        context=data.context,
+        horizon=data.horizon,
+        season=data.season,
+        scaling=data.scaling,
+        calendar=data.calendar,
+        standardised=data.standardised,
+        items=("series",),
+        center=((0.0,) * channels,),
+        scale=((1.0,) * channels,),
+        deviation=(1.0,) * channels,
+    )
 
 
 def stack(task: Task, batches: Sequence[tuple[np.ndarray, ...]]) -> Any:
@@ -64,14 +87,14 @@ def build(model: Any, sizes: Any, experiment: Experiment, chosen: Any) -> Train:
     """Training under a backend, with as many steps in a dispatch as the experiment says.
 
     Args:
-        model: the module `language_model` or `classifier`, which has the weights.
+        model: the module `language_model`, `classifier` or `forecaster`, which has the weights.
         sizes: what it is told.
         experiment: what the sizes are those of.
         chosen: the backend.
     """
     (example,) = model.make_batches(sizes, 1)
     with backend.use(chosen):
-        state, train_steps = prepare(experiment, sizes.vocabulary, example)
+        state, train_steps = prepare(experiment, sizes, example)
     params = model.lstm_jax_params(model.make_weights(sizes))
     params = jax.tree.map(jnp.array, params)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, state.params)
@@ -103,4 +126,35 @@ def _batch(task: Task, arrays: tuple[np.ndarray, ...]) -> Any:
     if task.BATCH is PaddedBatch:
         return PaddedBatch(*arrays, mask=np.ones(len(place), np.float32), place=place)
     mask = np.ones(arrays[0].shape, np.float32)
+    if task.BATCH is SeriesBatch:
+        return _series_batch(*arrays, mask=mask, place=place)
     return WindowBatch(*arrays, mask=mask, start=np.bool_(False), place=place)
+
+
+def _series_batch(
+    values: np.ndarray,
+    targets: np.ndarray,
+    covariates: np.ndarray,
+    future: np.ndarray,
+    *,
+    mask: np.ndarray,
+    place: np.ndarray,
+) -> SeriesBatch:
+    """Windows of one series, of which every value was observed."""
+    one, nothing = np.ones_like(values[0]), np.zeros_like(place)
+    return SeriesBatch(
+        values=values,
+        observed=mask,
+        covariates=covariates,
+        future=future,
+        targets=targets,
+        weight=np.ones_like(targets),
+        center=np.zeros_like(one),
+        scale=one,
+        naive_error=one,
+        reference=np.full((len(place), 2), np.nan, np.float32),
+        item=nothing,
+        phase=nothing,
+        padding=nothing,
+        place=place,
+    )

@@ -71,6 +71,30 @@ def seconds_per_call(call: Callable[[], Any], seconds: float) -> float:
     return statistics.median(times)
 
 
+def per_second(
+    train: Train,
+    make_batches: Callable[[int], Sequence[tuple[np.ndarray, ...]]],
+    count: Callable[[tuple[np.ndarray, ...]], int],
+    least: int,
+    seconds: float,
+    dispatch: int = 1,
+) -> float:
+    """The speed of training steps: tokens, or windows, a second.
+
+    Args:
+        train: takes the steps.
+        make_batches: makes so many batches.
+        count: the tokens of a batch.
+        least: what is timed is a call of as many steps as have so many tokens.
+        seconds: least time of the measurement.
+        dispatch: steps that run in one dispatch.
+    """
+    (one,) = make_batches(1)
+    batches = make_batches(math.ceil(least / count(one) / dispatch) * dispatch)
+    taken = seconds_per_call(lambda: train(batches), seconds)
+    return sum(map(count, batches)) / taken
+
+
 def resident_mb() -> tuple[float, float]:
     """The memory of this process, in MB: what is resident now, and the most that ever was."""
     status = pathlib.Path("/proc/self/status")

@@ -48,7 +48,7 @@ def build(way: str, sizes: Sizes, chosen: Any) -> Train:
     )
     example = np.zeros((sizes.window, sizes.batch), np.int32)
     with backend.use(chosen):
-        state, steps = lstm_jax_model.prepare(experiment, sizes.vocabulary, (example, example))
+        state, steps = lstm_jax_model.prepare(experiment, sizes, (example, example))
     train_all = {"vmap": _vmapped, "in_turn": _in_turn}[way](state, steps, sizes.members)
 
     def train(batches: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:

@@ -20,9 +20,9 @@ nothing else: PyTorch's threads above all suffer when another process holds a co
 more memory, where both have the same backend: the first column's, and what `LSTM_JAX_BACKEND` says.
 """
 
+import functools
 import importlib
 import json
-import math
 import pathlib
 import sys
 from typing import Any
@@ -93,12 +93,9 @@ def measure(implementation: str, config: str, sizes: Any, seconds: float) -> dic
 def _tokens_per_second(
     train: measuring.Train, model: Any, sizes: Any, seconds: float, dispatch: int = 1
 ) -> float:
-    """The speed of training steps, of which so many run in one dispatch."""
-    (one,) = model.make_batches(sizes, 1)
-    dispatches = math.ceil(TOKENS_PER_CALL / model.count_tokens(one) / dispatch)
-    batches = model.make_batches(sizes, dispatches * dispatch)
-    taken = measuring.seconds_per_call(lambda: train(batches), seconds)
-    return sum(map(model.count_tokens, batches)) / taken
+    make_batches = functools.partial(model.make_batches, sizes)
+    how = TOKENS_PER_CALL, seconds, dispatch
+    return measuring.per_second(train, make_batches, model.count_tokens, *how)
 
 
 def _model_of(sizes: Any) -> Any:
