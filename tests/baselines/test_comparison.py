@@ -27,13 +27,21 @@ def test_losses_are_means_over_what_came(loss, formula):
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
-def test_the_best_rival_is_the_one_of_the_least_loss():
-    ours = np.full((50, 4), 0.5)
-    ours[:, 2:] = 2.0
-    rivals = {"far": np.full((50, 4), 9.0), "near": np.ones((50, 4))}
-    noise = 0.1 * RANDOM.normal(size=(50, 4))
-    found = compared(ours + noise, rivals, stride=1)
-    assert found["best"] == "near"
-    assert found["better_by"] == pytest.approx(-0.25, abs=0.02)
-    assert [part["better_by"] > 0 for part in found["by_part"]] == [True, True, False, False]
-    assert all(p < 1e-6 for p in found["by_step"]["p"])
+def test_by_how_much_a_forecast_is_better():
+    random = np.random.default_rng(0)
+    truth = random.normal(size=(60, 8, 1))
+    truth[5, 3] = np.nan
+    near = truth + 0.5 * random.normal(size=truth.shape)
+    far = truth + random.normal(size=truth.shape)
+    deviation = np.ones(1)
+    ours, theirs = (losses(point, truth, deviation, "squared error") for point in (near, far))
+    assert np.isnan(ours[5, 3])
+    found = compared(ours, {"far": theirs, "farther": 2 * theirs}, stride=2)
+    assert found["best"] == "far"
+    expected = 1 - np.nanmean(ours) / np.nanmean(theirs)
+    assert found["better_by"] == pytest.approx(expected, rel=0.01)
+    assert found["p"] < 1e-6
+    assert [part["steps"] for part in found["by_part"]] == [[1, 2], [3, 4], [5, 6], [7, 8]]
+    assert len(found["by_step"]["better_by"]) == 8
+    worse = compared(theirs, {"near": ours}, stride=2)
+    assert worse["better_by"] < 0

@@ -3,7 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lstm_jax.baselines.comparison import compared, losses
 from lstm_jax.baselines.ridge import Moments, normalized
 from lstm_jax.baselines.series import rival, rows, scored
 from lstm_jax.data import M4, Panel, Scaling, SeriesTable, SeriesWindows, TimeSplit
@@ -162,23 +161,3 @@ def test_ridge_looks_back_beyond_the_first_step():
         Panel.from_arrays({"a": np.full((40, 1), 2.0)}), context=1, horizon=1, split=TimeSplit(5, 5)
     )
     assert rows(short, short.fit(), "test", "mse", ["ridge"])["ridge"]["mae"] == 0
-
-
-def test_by_how_much_a_forecast_is_better():
-    random = np.random.default_rng(0)
-    truth = random.normal(size=(60, 8, 1))
-    truth[5, 3] = np.nan
-    near = truth + 0.5 * random.normal(size=truth.shape)
-    far = truth + random.normal(size=truth.shape)
-    deviation = np.ones(1)
-    ours, theirs = (losses(point, truth, deviation, 2) for point in (near, far))
-    assert np.isnan(ours[5, 3])
-    found = compared(ours, {"far": theirs, "farther": 2 * theirs}, stride=2)
-    assert found["best"] == "far"
-    expected = 1 - np.nanmean(ours) / np.nanmean(theirs)
-    assert found["better_by"] == pytest.approx(expected, rel=0.01)
-    assert found["p"] < 1e-6
-    assert [part["steps"] for part in found["by_part"]] == [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert len(found["by_step"]["better_by"]) == 8
-    worse = compared(theirs, {"near": ours}, stride=2)
-    assert worse["better_by"] < 0

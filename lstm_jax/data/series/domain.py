@@ -23,7 +23,7 @@ def check_domain(panel: Panel, domain: Domain, needed_by: str) -> None:
 
     >>> check_domain(Panel.from_arrays([3.0, 0.5]), "counts", "NegativeBinomial")
     Traceback (most recent call last):
-    lstm_jax.errors.DataError: series, 1: value is 0.5, and NegativeBinomial is of counts
+    lstm_jax.errors.DataError: item 'series', 1: value is 0.5, and NegativeBinomial is of counts
     """
     with np.errstate(invalid="ignore"):
         wrong = panel.values <= 0
