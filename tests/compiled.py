@@ -29,7 +29,8 @@ def _quickly() -> str:
 
     The slow proofs, and what users run, are compiled as XLA does by itself.
     """
-    flags = ["--xla_backend_optimization_level=0"]
+    # Of a small program a second thread compiles nothing worth its start.
+    flags = ["--xla_backend_optimization_level=0", "--xla_cpu_parallel_codegen_split_count=1"]
     if metadata.version("jaxlib").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")  # which later versions do not know
     return " ".join(flags)

@@ -27,7 +27,11 @@ def drawn(build: Any, seed: int = 0) -> Any:
 
     Compiling what each of its own initializers does would take seconds.
     """
-    graph, shapes = structure(build)
+    return filled(*structure(build), seed)
+
+
+def filled(graph: Any, shapes: Any, seed: int = 0) -> Any:
+    """The same of what `structure` says."""
     random = np.random.default_rng(seed)
 
     def draw(leaf: Any) -> jax.Array:

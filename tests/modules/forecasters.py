@@ -1,6 +1,7 @@
 """The table of decoders, heads and normalizations, and small windows for them."""
 
-import jax.numpy as jnp
+import functools
+
 import numpy as np
 from flax import nnx
 
@@ -22,8 +23,9 @@ from lstm_jax.modules import (
     Squared,
     StudentT,
     WindowNormalization,
+    structure,
 )
-from tests.reference import array, drawn
+from tests.reference import filled
 
 CONTEXT, HORIZON, BATCH, CHANNELS, SEASON = 12, 5, 3, 2, 4
 LEVELS = (0.1, 0.5, 0.9)
@@ -59,30 +61,39 @@ FORECASTERS = {
     "smoothing": ("segments", Quantiles(LEVELS), Smoothing(), "independent"),
     "smoothing joint": ("direct", Absolute(), Smoothing(), "joint"),
 }
+# Segments have none, and of each other decoder one has none as well.
+PADDED = [
+    name
+    for name in FORECASTERS
+    if FORECASTERS[name][0] != "segments"
+    and name not in ("direct quantiles", "encoder_decoder affine", "recursive point")
+]
+KNOWN = 2
 
 
-def forecaster(name, *, padded=False, flags=True, known=2, past=0, cell=None, seed=0):
-    """A model of the table, and its key in `DECODERS`."""
+def past(name):
+    """How many past covariates the windows of a model of the table have."""
+    return 0 if name.startswith("recursive") else 1
+
+
+@functools.cache
+def _structure(name):
     decoder, head, normalization, channels = FORECASTERS[name]
-    if past and decoder == "recursive":
-        past = 0
     independent = channels == "independent"
     sizes = Sizes(
         context=CONTEXT,
         horizon=HORIZON,
         channels=1 if independent else CHANNELS,
-        covariates=past + known,
-        future=known,
+        covariates=past(name) + KNOWN,
+        future=KNOWN,
         series=CHANNELS if independent else 1,
         items=2,
         season=SEASON,
         outputs=head.size,
-        flags=flags,
-        padded=padded,
+        flags=True,
+        padded=name in PADDED,
     )
-    cells = (cell or GRU(hidden=5),)
-    if decoder == "direct":
-        cells = (LSTM(hidden=4), *cells)
+    cells = (LSTM(hidden=4), GRU(hidden=5)) if name == "direct" else (GRU(hidden=5),)
 
     def build(rngs: nnx.Rngs) -> Forecaster:
         return Forecaster(
@@ -99,12 +110,17 @@ def forecaster(name, *, padded=False, flags=True, known=2, past=0, cell=None, se
             is_log=False,
         )
 
-    return drawn(build, seed)
+    return structure(build)
 
 
-def windows(*, padding=0, known=2, past=0, seed=0):
-    """Windows of positive values, some of them not observed."""
-    random = np.random.default_rng(seed)
+def forecaster(name):
+    """A model of the table: the same each time, so that little is compiled."""
+    return filled(*_structure(name))
+
+
+def windows(name, *, padding=0):
+    """Windows of positive values for it, some of them not observed."""
+    random = np.random.default_rng(0)
     shape = CONTEXT, BATCH, CHANNELS
     values = np.exp(0.3 * random.normal(size=shape))
     observed = (random.random(shape) < 0.9).astype(float)
@@ -113,17 +129,12 @@ def windows(*, padding=0, known=2, past=0, seed=0):
     ahead = HORIZON, BATCH, CHANNELS
     weight = (random.random(ahead) < 0.8).astype(float)
     targets = np.exp(0.3 * random.normal(size=ahead)) * weight
-    future = random.normal(size=(HORIZON, BATCH, known))
-    covariates = random.normal(size=(CONTEXT, BATCH, past + known))
+    future = random.normal(size=(HORIZON, BATCH, KNOWN))
+    covariates = random.normal(size=(CONTEXT, BATCH, past(name) + KNOWN))
     one = BATCH, CHANNELS
     arrays = [values, observed, covariates, future, targets, weight]
     arrays += [np.zeros(one), 1 + random.random(one), np.ones(one), np.full((BATCH, 2), np.nan)]
     numbers = [[0, 1, -1], [1, 2, 0], [padding, 0, 0], [4, 0, 7]]
     return SeriesBatch(
-        *(array(x, np.float32) for x in arrays), *(array(x, np.int32) for x in numbers)
+        *(np.asarray(x, np.float32) for x in arrays), *(np.asarray(x, np.int32) for x in numbers)
     )
-
-
-def unlike(one, other):
-    """The largest difference of two trees of arrays."""
-    return max(float(jnp.abs(a - b).max()) for a, b in zip(one, other, strict=True))
