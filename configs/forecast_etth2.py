@@ -21,10 +21,11 @@ def get_config() -> Experiment:
     """The experiment."""
     return Experiment(
         task=Forecasting(
-            cell=GRU(hidden=256),
-            decoder=Segments(length=24, embedding=256),
+            cell=GRU(hidden=32),
+            decoder=Segments(length=24, embedding=32),
             channels="independent",
             normalization=WindowNormalization("last"),
+            autoregressive=True,
             dropout=0.5,
         ),
         data=SeriesWindows(
@@ -38,6 +39,6 @@ def get_config() -> Experiment:
             standardised=True,
         ),
         optimizer=Optimizer("adam", learning_rate=5e-4, schedule=Decay(0.8, after=3)),
-        epochs=10,
+        epochs=15,
         patience=4,
     )
