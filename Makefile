@@ -13,7 +13,7 @@ QUICKSTART := runs/quickstart
 # Of the tests; each takes up to 4 GB of memory.
 PROCESSES := 2
 
-.PHONY: help quickstart test test-fast lint format test-slow test-kernel test-kernel-arm64 benchmark clean
+.PHONY: help quickstart test test-fast lint format test-slow test-kernel test-kernel-arm64 benchmark rivals clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,33 @@ benchmark: $(VENV)/peers.stamp ## time layers and training steps against Flax, H
 	$(RUN) -m scripts.benchmarks.recurrence --shapes=growth --plot=build/benchmark_growth.png
 	$(RUN) -m scripts.benchmarks.training
 	$(RUN) -m scripts.benchmarks.members
+	$(RUN) -m scripts.benchmarks.forecasting
+
+# Of `make rivals`: which methods, and what stands beside them; the part of the data, its windows (the last WINDOWS of
+# each series, STRIDE steps apart; all of the config's); FLAGS of experiments.baseline, as --config.data.horizon=48.
+MODELS := auto_ets,auto_theta,auto_arima
+OURS := repeat,seasonal_naive,drift,naive2,ridge
+SPLIT := test
+RIVALS := .venv-rivals-$(VERSION)
+FORECASTS := $(if $(WORKDIR),$(WORKDIR)/rivals,runs/rivals/$(notdir $(basename $(CONFIG))))
+BASELINE := $(RUN) -m experiments.baseline --split=$(SPLIT) $(if $(STRIDE),--stride=$(STRIDE)) \
+	$(if $(WINDOWS),--windows=$(WINDOWS)) $(if $(WORKDIR),--workdir=$(WORKDIR),--config=$(CONFIG)) $(FLAGS)
+
+rivals: $(VENV)/core.stamp $(RIVALS)/made.stamp ## AutoETS, AutoTheta, AutoARIMA: CONFIG=configs/x.py, or WORKDIR=runs/x
+ifeq ($(CONFIG)$(WORKDIR),)
+	@echo "Of which series? make rivals CONFIG=configs/forecast_m4_weekly.py, or WORKDIR= of a run"
+else
+	$(BASELINE) --write_windows=$(FORECASTS)/windows.parquet
+	$(RIVALS)/bin/python scripts/rivals.py --windows=$(FORECASTS)/windows.parquet \
+		--forecasts=$(FORECASTS)/forecasts.jsonl --models=$(MODELS) --processes=$(PROCESSES)
+	$(BASELINE) --forecasts=$(FORECASTS)/forecasts.jsonl --models=$(OURS),$(MODELS)
+endif
+
+$(RIVALS)/made.stamp: constraints-rivals.txt
+	@echo "Installing statsforecast into $(RIVALS)"
+	@$(PYTHON) -m venv --clear $(RIVALS)
+	@$(RIVALS)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c $< statsforecast pyarrow
+	@touch $@
 
 clean: ## remove the environments, builds and caches; runs/ stays
 	rm -rf .venv-* build dist *.egg-info .pytest_cache .ruff_cache

@@ -6,19 +6,19 @@ many steps lie before each forecast) and `windows` (what says which history a fo
 from). Its metadata have `horizon` and `season`, in steps. A forecast from an origin may read the
 history before it alone.
 
-**The forecasts** are a file of JSON objects, a line each, of which the last one counts:
+**The forecasts** are a file of JSON objects, a line each:
 
     {"model": "auto_ets", "item": "W1", "value": "value", "origin": 2179, "window": "1f0c...",
      "forecast": [35.1, ...], "seconds": 0.4, "package": "statsforecast 2.1.1"}
 
-with `failure`, too, where another method had to stand in. `scripts/rivals.py` reads and writes
-them.
+with `failure`, too, where another method had to stand in. What is there of other windows does no
+harm. `scripts/rivals.py` reads and writes these files.
 """
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,13 +29,24 @@ from jaxtyping import Float
 
 from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.errors import DataError
-from lstm_jax.files import replacing
+from lstm_jax.files import replacing, storage_error
 
 _AGAIN = "run `make rivals` again, which goes on where it was stopped"
 _COLUMNS = "item", "value", "history", "origins", "windows"
-_TEXTS, _KEY = ("model", "item", "value", "window", "package"), ("item", "value", "origin")
 Key = tuple[str, str, int]
 """Item, channel, origin."""
+
+
+class Line(NamedTuple):
+    """A line of the file."""
+
+    number: int
+    """From 1 on."""
+    window: str
+    forecast: Float[np.ndarray, " steps"]
+    seconds: float
+    package: str
+    has_failed: bool
 
 
 class Given(NamedTuple):
@@ -54,7 +65,7 @@ def write_windows(
     """Writes the windows that are to be forecast.
 
     Args:
-        path: of the Parquet file.
+        path: of the Parquet file; its folder is made.
         dataset: of the windows.
         items: [windows], the number of the series of each, ascending.
         origins: [windows], how many of its steps lie before the horizon, ascending in an item.
@@ -71,6 +82,10 @@ def write_windows(
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     facts = {"horizon": str(pre.horizon), "season": str(pre.season)}
     table = pa.table(columns, _COLUMNS, metadata=facts)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
     with replacing(path) as file:
         pyarrow.parquet.write_table(table, file)
 
@@ -80,8 +95,8 @@ class ForecastFile:
     """The lines of a file of forecasts."""
 
     path: Path
-    lines: Mapping[str, Mapping[Key, tuple[int, dict[str, Any]]]]
-    """By model, item, channel and origin: the number of a line, and what it holds."""
+    lines: Mapping[str, Mapping[Key, Mapping[str, Line]]]
+    """By model, by item, channel and origin, and by `window`."""
 
     @classmethod
     def read(cls, path: Path) -> "ForecastFile":
@@ -94,22 +109,16 @@ class ForecastFile:
             texts = path.read_bytes().splitlines()
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from None
-        found: dict[str, dict[Key, tuple[int, dict[str, Any]]]] = {}
+        found: dict[str, dict[Key, dict[str, Line]]] = {}
         for number, text in enumerate(texts, 1):
             try:
-                line = json.loads(text)
-                is_well = all(isinstance(line[name], str) for name in _TEXTS)
-                if not is_well or type(line["origin"]) is not int:
-                    raise TypeError
-                line["seconds"] = float(line["seconds"])
-                line["forecast"] = np.array(line["forecast"], np.float64).reshape(-1)
+                model, key, line = _parsed(number, json.loads(text))
             except (ValueError, LookupError, TypeError, OverflowError):
                 raise DataError(
                     f"{path}, line {number}: no forecast as scripts/rivals.py writes them: {_AGAIN}"
                     ", or delete the line"
                 ) from None
-            key = tuple(line[name] for name in _KEY)
-            found.setdefault(line["model"], {})[key] = number, line
+            found.setdefault(model, {}).setdefault(key, {})[line.window] = line
         if not found:
             raise DataError(f"{path} holds no forecasts: {_AGAIN}")
         return cls(path, found)
@@ -135,14 +144,9 @@ class ForecastFile:
                 from what lies before its origin in these data.
         """
         pre, panel, lines = dataset.preprocessor, dataset.panel, self.lines[model]
-        known = {*panel.items}
-        for (item, _, _), (number, _) in lines.items():
-            if item not in known:
-                raise self._error(
-                    number, f"these data have no item {item!r}: give the file of their forecasts"
-                )
+        self._check_items(lines, panel.items)
         points: dict[tuple[int, int], np.ndarray] = {}
-        used, missing = [], []
+        used, missing = list[Line](), list[Key]()
         for item, channel, steps in _series(dataset, items, origins):
             history = _history(dataset, item, channel, steps[-1])
             digests = _digests(history, steps, pre.horizon, pre.season)
@@ -151,37 +155,53 @@ class ForecastFile:
                 if key not in lines:
                     missing.append(key)
                     continue
-                number, line = lines[key]
+                line = self._checked(lines[key], digest, pre.horizon)
                 point = points.setdefault((item, origin), np.zeros((pre.horizon, pre.channels)))
-                point[:, channel] = self._checked(number, line, digest, pre.horizon)
+                point[:, channel] = line.forecast
                 used.append(line)
         if missing:
             item, value, origin = missing[0]
             raise DataError(
-                f"{self.path} lacks {len(missing):,} forecasts by {model}, the first of them of "
+                f"{self.path} lacks {len(missing):,} of the forecasts by {model}, such as that of "
                 f"{value!r} of item {item!r} from step {origin} on: {_AGAIN}, or leave {model} out"
             )
-        facts: dict[str, Any] = {"seconds": sum(line["seconds"] for line in used)}
-        if failures := sum("failure" in line for line in used):
+        facts: dict[str, Any] = {"seconds": sum(line.seconds for line in used)}
+        if failures := sum(line.has_failed for line in used):
             facts["failures"] = failures
-        return Given(points, facts | {"package": used[0]["package"]})
+        return Given(points, facts | {"package": used[0].package})
 
-    def _checked(
-        self, number: int, line: dict[str, Any], digest: str, horizon: int
-    ) -> Float[np.ndarray, " horizon"]:
-        said = line["forecast"]
-        if len(said) != horizon:
-            raise self._error(number, f"{len(said)} steps where the horizon is {horizon}: {_AGAIN}")
-        if line["window"] != digest:
-            raise self._error(
-                number, f"made from other values, or of another horizon or season: {_AGAIN}"
-            )
-        if not np.isfinite(said).all():
-            raise self._error(number, f"not all steps are finite: delete the line, then {_AGAIN}")
-        return said
+    def _checked(self, lines: Mapping[str, Line], digest: str, horizon: int) -> Line:
+        """The line of a window among those of its item, channel and origin."""
+        line = lines.get(digest, [*lines.values()][-1])
+        said = len(line.forecast)
+        if said != horizon:
+            raise self._error(line, f"{said} steps where the horizon is {horizon}: {_AGAIN}")
+        if line.window != digest:
+            raise self._error(line, f"made from other values or for another season: {_AGAIN}")
+        if not np.isfinite(line.forecast).all():
+            raise self._error(line, f"not all steps are finite: delete the line, then {_AGAIN}")
+        return line
 
-    def _error(self, number: int, what: str) -> DataError:
-        return DataError(f"{self.path}, line {number}: {what}")
+    def _check_items(self, lines: Mapping[Key, Mapping[str, Line]], items: Sequence[str]) -> None:
+        known = {*items}
+        for (item, _, _), some in lines.items():
+            if item not in known:
+                line = next(iter(some.values()))
+                raise self._error(line, f"no item {item!r} is in these data: give their own file")
+
+    def _error(self, line: Line, what: str) -> DataError:
+        return DataError(f"{self.path}, line {line.number}: {what}")
+
+
+def _parsed(number: int, line: Any) -> tuple[str, Key, Line]:
+    """The model, what it forecasts, and the forecast of a line; fails on any other."""
+    texts = [line[name] for name in ("model", "item", "value", "window", "package")]
+    if not all(isinstance(text, str) for text in texts) or type(line["origin"]) is not int:
+        raise TypeError
+    model, item, value, window, package = texts
+    forecast = np.array(line["forecast"], np.float64).reshape(-1)
+    made = Line(number, window, forecast, float(line["seconds"]), package, "failure" in line)
+    return model, (item, value, line["origin"]), made
 
 
 def _series(

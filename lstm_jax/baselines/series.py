@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from lstm_jax.baselines.forecast_files import ForecastFile, Given
+from lstm_jax.baselines.forecast_files import ForecastFile
 from lstm_jax.baselines.naive_forecasts import METHODS, naive_forecasts
 from lstm_jax.baselines.ridge import Form, Ridge, fit
 from lstm_jax.baselines.volatility import NAMES, garch, har
@@ -34,10 +34,11 @@ Forecaster = Callable[[SeriesDataset, SeriesBatch, np.ndarray, np.ndarray], Scal
 
 
 class Rival(NamedTuple):
-    """A simple rival, and what validation has chosen of it."""
+    """A simple rival."""
 
     forecaster: Forecaster
-    chosen: dict[str, Any]
+    facts: dict[str, Any]
+    """What stands beside its figures: what was `chosen` of it, what it took."""
 
 
 class Scored(NamedTuple):
@@ -74,7 +75,7 @@ def rival(
         choices.append((value, context, model, dataset))
     _, context, model, dataset = min(choices, key=lambda choice: choice[0])
     chosen = {"context": context, "strength": model.strength, "form": model.form}
-    return Rival(_ridge(model, dataset), chosen)
+    return Rival(_ridge(model, dataset), {"chosen": chosen})
 
 
 def scored(
@@ -162,7 +163,7 @@ def rows(
     windows: int | None = None,
     forecasts: ForecastFile | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The figures of each rival on a split, by its name; for the arguments see `rival` and `choose`.
+    """The figures of each rival on a split; for the arguments see `rival` and `choose`.
 
     What `forecasts` has of the names is taken from there.
 
@@ -172,18 +173,15 @@ def rows(
     dataset, places, items, origins = choose(data, preprocessor, split, stride, windows)
     # Before anything is fitted: what is missing is to be told at once.
     given = {
-        name: forecasts.of(name, dataset, items, origins)
+        name: rival_of_file(name, forecasts, dataset, items, origins)
         for name in names
         if forecasts is not None and name in forecasts.models
     }
     found: dict[str, dict[str, Any]] = {}
     for name in names:
-        if name in given:
-            forecaster, facts = given_forecaster(given[name]), given[name].facts
-        else:
-            forecaster, choice = rival(name, data, preprocessor, score, contexts)
-            facts = {"chosen": choice} if choice else {}
-        found[name] = scored(dataset, split, forecaster, name, places).figures | facts
+        one = given.get(name) or rival(name, data, preprocessor, score, contexts)
+        figures = scored(dataset, split, one.forecaster, name, places).figures
+        found[name] = figures | one.facts
     return found
 
 
@@ -208,17 +206,29 @@ def _naive(name: str) -> Forecaster:
     return forecaster
 
 
-def given_forecaster(given: Given) -> Forecaster:
-    """What a file has."""
+def rival_of_file(
+    name: str,
+    forecasts: ForecastFile,
+    dataset: SeriesDataset,
+    items: np.ndarray,
+    origins: np.ndarray,
+) -> Rival:
+    """A rival whose forecasts of windows another program has made.
+
+    Raises:
+        DataError: a forecast is missing, or is of other windows.
+    """
+    given = forecasts.of(name, dataset, items, origins)
 
     def forecaster(
         dataset: SeriesDataset, batch: SeriesBatch, items: np.ndarray, origins: np.ndarray
     ) -> Scaled:
         del batch
         pairs = zip(items.tolist(), origins.tolist(), strict=True)
-        return _scaled(dataset, np.stack([given.points[pair] for pair in pairs], 1), items, origins)
+        found = np.stack([given.points[pair] for pair in pairs], axis=1)
+        return _scaled(dataset, found, items, origins)
 
-    return forecaster
+    return Rival(forecaster, given.facts)
 
 
 def _scaled(
@@ -253,7 +263,8 @@ def _of_volatility(name: str, dataset: SeriesDataset, score: str) -> Rival:
         found = scored(dataset, "validation", forecaster, name).figures
         return found.get(score, found["mae"])
 
-    return Rival(*(garch(dataset) if name == "garch" else har(dataset, of)))
+    forecaster, chosen = garch(dataset) if name == "garch" else har(dataset, of)
+    return Rival(forecaster, {"chosen": chosen})
 
 
 def _fit_ridge(dataset: SeriesDataset, score: str) -> tuple[Ridge, float]:

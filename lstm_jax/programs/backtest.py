@@ -7,6 +7,7 @@ Prints figures, how many values lay within their intervals, and by how much the 
 rival, with the test of Diebold and Mariano (1995). `--output` is a long table (`.parquet` or
 `.csv`): item, cutoff, time, step, value, actual, forecast, lower, upper. `--plots` is a folder.
 `--refit` trains anew before each origin, on all that lies before it, in the run directory.
+`--forecasts` is what `make rivals` leaves in its folder `rivals`: its models are rivals, too.
 """
 
 import functools
@@ -17,8 +18,9 @@ import numpy as np
 from absl import flags
 
 from lstm_jax.baselines.comparison import Loss, compared, losses
+from lstm_jax.baselines.forecast_files import ForecastFile
 from lstm_jax.baselines.rivals import SERIES
-from lstm_jax.baselines.series import rival, scored
+from lstm_jax.baselines.series import rival, rival_of_file, scored
 from lstm_jax.baselines.volatility import NAMES
 from lstm_jax.config.values import suggestion
 from lstm_jax.data import SPLITS, Split
@@ -53,6 +55,9 @@ _INTERVALS = flags.DEFINE_enum(
 _RIVALS = flags.DEFINE_list(
     "rivals", ["repeat", "seasonal_naive", "ridge"], "To compare with.", flag_values=_FLAGS
 )
+_FORECASTS = flags.DEFINE_string(
+    "forecasts", None, "A file of forecasts of other programs.", flag_values=_FLAGS
+)
 _OUTPUT = flags.DEFINE_string("output", None, "A .parquet or .csv table.", flag_values=_FLAGS)
 _PLOTS = flags.DEFINE_string("plots", None, "A folder for pictures.", flag_values=_FLAGS)
 _JSON = flags.DEFINE_bool("json", False, "Print JSON objects, one a line.", flag_values=_FLAGS)
@@ -61,8 +66,12 @@ _JSON = flags.DEFINE_bool("json", False, "Print JSON objects, one a line.", flag
 def main() -> None:
     """Loads, forecasts, compares, writes, prints."""
     keep_freed_memory()
-    for name in _RIVALS.value:
-        if name not in (known := (*SERIES, *NAMES)):
+    forecasts = None if _FORECASTS.value is None else ForecastFile.read(expand(_FORECASTS.value))
+    of_file = () if forecasts is None else forecasts.models
+    # Those of the file are meant, unless it is said who is.
+    names = [*_RIVALS.value, *(() if _RIVALS.present else of_file)]
+    for name in names:
+        if name not in (known := (*SERIES, *NAMES, *of_file)):
             raise ConfigError(f"--rivals: there is none {name!r}{suggestion(name, known)}")
     if _OUTPUT.value is not None:
         check_table("--output", _OUTPUT.value)
@@ -75,7 +84,7 @@ def main() -> None:
         write_table(found.table(), expand(_OUTPUT.value))
     if _PLOTS.value is not None:
         draw_backtest(found, Path(expand(_PLOTS.value)))
-    comparison, rows = compared_with_rivals(run, found, _RIVALS.value)
+    comparison, rows = compared_with_rivals(run, found, names, forecasts)
     model = getattr(run.experiment.task, "name", type(run.experiment.task).__name__)
     if _JSON.value:
         print(render({"model": model, "split": split, **found.figures, "comparison": comparison}))
@@ -90,7 +99,7 @@ def main() -> None:
 
 
 def compared_with_rivals(
-    run: Any, found: Backtest, names: list[str]
+    run: Any, found: Backtest, names: list[str], forecasts: ForecastFile | None = None
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The comparison with the best rival, and the figures of each; empty without any."""
     task, pre = run.experiment.task, run.preprocessor
@@ -102,10 +111,13 @@ def compared_with_rivals(
     deviation = np.array(pre.deviation) if pre.standardised else np.ones(pre.channels)
     theirs, rows = {}, {}
     for name in names:
-        fitted = rival(name, run.experiment.data, pre, task.score.metric)
-        said = scored(found.dataset, found.split, fitted.forecaster, name, found.places)
+        if forecasts is not None and name in forecasts.models:
+            one = rival_of_file(name, forecasts, found.dataset, found.items, found.origins)
+        else:
+            one = rival(name, run.experiment.data, pre, task.score.metric)
+        said = scored(found.dataset, found.split, one.forecaster, name, found.places)
         theirs[name] = losses(said.point, found.truth, deviation, loss)
-        rows[name] = said.figures | ({"chosen": fitted.chosen} if fitted.chosen else {})
+        rows[name] = said.figures | one.facts
     if not rows:
         return {}, {}
     ours = losses(found.point, found.truth, deviation, loss)

@@ -7,9 +7,9 @@ Series: repeat, seasonal_naive, drift, naive2, ridge; texts: logistic regression
 `baselines`); vectors: ridge on their summaries; language models: Kneser-Ney n-grams. With a run
 directory the figures are kept there, and `experiments.evaluate` shows them beside those of the run.
 
-`make rivals CONFIG=configs/forecast_etth1.py` adds AutoETS, AutoTheta and AutoARIMA to the rivals
-of series: it writes the windows (`--write_windows`), has them forecast in an environment of its
-own, and calls this program with `--forecasts`. `--stride` and `--windows` are those of a backtest.
+`make rivals CONFIG=configs/forecast_m4_weekly.py` adds AutoETS, AutoTheta and AutoARIMA to those of
+series: it writes the windows (`--write_windows`), has them forecast in an environment of its own,
+and calls this program with `--forecasts`. `--stride` and `--windows` choose as for a backtest.
 """
 
 from typing import Any, cast

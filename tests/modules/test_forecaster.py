@@ -115,9 +115,7 @@ def test_what_stands_before_a_series_is_not_read(name):
 def test_recursion_reads_its_own_forecasts():
     """With the points of its paths as the truth, teaching says what forecasting said."""
     model, batch = forecaster("recursive point"), windows("recursive point")
-    batch = batch._replace(
-        observed=np.ones_like(batch.observed), weight=np.ones_like(batch.weight)
-    )
+    batch = batch._replace(observed=np.ones_like(batch.observed), weight=np.ones_like(batch.weight))
     found = forecast(model, batch).point
     center = batch.values[-1]
     inputs = Inputs(

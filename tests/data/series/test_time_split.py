@@ -36,7 +36,9 @@ def test_dates_are_where_parts_begin():
 def test_what_leaves_nothing_or_means_nothing_is_refused():
     with pytest.raises(DataError, match=r"^nothing is left to train on before validation=5 and "):
         bounds(TimeSplit(5, 6), (10,))
-    with pytest.raises(ConfigError, match=r"^validation is a share, a number of steps, or a date: "):
+    with pytest.raises(
+        ConfigError, match=r"^validation is a share, a number of steps, or a date: "
+    ):
         TimeSplit(True, 2)
     with pytest.raises(ConfigError, match=r"^these series have no dates: split them by steps"):
         bounds(TimeSplit("2024-01-01", 2))
