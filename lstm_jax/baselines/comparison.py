@@ -34,7 +34,7 @@ def losses(
         error = ratio - np.log(ratio) - 1
     elif loss == "squared error":
         error **= 2
-    known = np.isfinite(error)
+    known = np.isfinite(truth)
     count = known.sum(axis=2)
     total = np.where(known, error, 0.0).sum(axis=2)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -42,7 +42,7 @@ def losses(
 
 def _means(values: Losses) -> Float[np.ndarray, " windows"]:
     """The mean over the steps of each window; NaN where nothing came."""
-    known = np.isfinite(values)
+    known = ~np.isnan(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from lstm_jax.baselines.forecast_files import ForecastFile
 from lstm_jax.baselines.naive_forecasts import METHODS, naive_forecasts
@@ -17,8 +17,8 @@ from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.series_windows import SeriesWindows
 from lstm_jax.data.series.windows import SeriesBatch
 from lstm_jax.data.sources import Split
-from lstm_jax.inference.backtesting import chosen
 from lstm_jax.inference.forecasting import in_units
+from lstm_jax.inference.rolling_origins import rolling_origins
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.forecasts import Facts, Units
 from lstm_jax.metrics.means import merge_metrics
@@ -119,38 +119,6 @@ def scored(
     return Scored(summary, np.concatenate(points))
 
 
-class Windows(NamedTuple):
-    """Those of a split on which rivals are scored."""
-
-    dataset: SeriesDataset
-    places: Int[np.ndarray, " windows"]
-    """Their numbers in the split."""
-    items: Int[np.ndarray, " windows"]
-    origins: Int[np.ndarray, " windows"]
-
-
-def choose(
-    data: SeriesWindows,
-    preprocessor: Any,
-    split: Split,
-    stride: int | None = None,
-    windows: int | None = None,
-) -> Windows:
-    """Windows of a split: all of the config's, or as a backtest chooses them.
-
-    Args:
-        data: the config of the data.
-        preprocessor: what was learned of them.
-        split: the part of the data.
-        stride: steps between origins; as the config says, if not given.
-        windows: of each series, the last so many; all, if not given.
-    """
-    if stride is not None:
-        data = dataclasses.replace(data, stride=stride, evaluation_stride=stride)
-    dataset = data.open(preprocessor)
-    return Windows(dataset, *chosen(dataset, split, windows))
-
-
 def rows(
     data: SeriesWindows,
     preprocessor: Any,
@@ -163,14 +131,14 @@ def rows(
     windows: int | None = None,
     forecasts: ForecastFile | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The figures of each rival on a split; for the arguments see `rival` and `choose`.
+    """The figures of each rival on a split; for the arguments see `rival` and `rolling_origins`.
 
     What `forecasts` has of the names is taken from there.
 
     Raises:
         DataError: a forecast is missing there, or is of other windows.
     """
-    dataset, places, items, origins = choose(data, preprocessor, split, stride, windows)
+    dataset, places, items, origins = rolling_origins(data, preprocessor, split, stride, windows)
     # Before anything is fitted: what is missing is to be told at once.
     given = {
         name: rival_of_file(name, forecasts, dataset, items, origins)

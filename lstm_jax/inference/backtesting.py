@@ -13,9 +13,10 @@ from lstm_jax.data.series.dataset import SeriesDataset
 from lstm_jax.data.series.panel import Panel
 from lstm_jax.data.sources import Split
 from lstm_jax.errors import ConfigError
-from lstm_jax.functional.conformal import adaptive_quantiles, coverage, split_quantile
-from lstm_jax.inference.calibration import ends_of, scores_of, validation_scores
-from lstm_jax.inference.forecasting import conformal_width, forecasts_of, in_units, levels_of
+from lstm_jax.functional.conformal import coverage
+from lstm_jax.inference.calibration import conformal_widths, ends_of, scores_of
+from lstm_jax.inference.forecasting import forecasts_of, in_units, levels_of
+from lstm_jax.inference.rolling_origins import rolling_origins
 from lstm_jax.metrics import forecasts
 from lstm_jax.metrics.forecasts import Facts, Units
 from lstm_jax.metrics.means import merge_metrics
@@ -157,17 +158,15 @@ def run_backtest(
     if kind != "head" and split != "test":
         say(f"intervals ({kind}) on the {split} part rest on the errors of validation itself")
     _check(use, kind, interval, windows=windows, stride=stride, batch_size=batch_size)
-    data, pre = use.data, use.preprocessor
-    if stride is not None:
-        data = dataclasses.replace(data, evaluation_stride=stride)
-    dataset = data.open(pre)
-    places, items, origins = chosen(dataset, split, windows)
+    pre = use.preprocessor
+    dataset, places, items, origins = rolling_origins(use.data, pre, split, stride, windows)
     levels = levels_of(use.model.head, interval)
     found = _forecast(use, dataset, split, places, levels, batch_size)
     lower, upper = ends_of(found.point, found.quantiles)
     if kind != "head":
         scores = scores_of(found.truth, lower, upper)
-        width = _widths(kind, use, data.evaluation_stride, items, scores, interval)
+        adaptive = kind == "adaptive"
+        width = conformal_widths(use, scores, items, dataset.stride(split), interval, adaptive)
         # An interval that is narrowed stays one.
         width = np.maximum(width, (lower - upper) / 2)
         lower, upper = lower - width, upper + width
@@ -180,7 +179,7 @@ def run_backtest(
     return Backtest(
         dataset,
         split,
-        data.evaluation_stride,
+        dataset.stride(split),
         places,
         items,
         origins,
@@ -256,43 +255,6 @@ def _check(use: Any, kind: Any, interval: float, **sizes: int | None) -> None:
     for name, value in sizes.items():
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ConfigError(f"{name} must be a whole number of at least 1, got {value}")
-
-
-def chosen(
-    dataset: SeriesDataset, split: Split, windows: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places, items and origins of the windows, of each series the last ones."""
-    places = np.arange(len(dataset.origins(split)))
-    items, origins = dataset.origins(split).at(places)
-    if windows is not None:
-        after = np.searchsorted(items, items, side="right") - places
-        places = places[after <= windows]
-    return places, items[places], origins[places]
-
-
-def _widths(
-    kind: Intervals,
-    use: Any,
-    stride: int,
-    items: Int[np.ndarray, " windows"],
-    scores: Values,
-    interval: float,
-) -> Values | Float[np.ndarray, "horizon channels"]:
-    """How much forecasts are widened on either side, scaled."""
-    if kind == "split" and (width := conformal_width(use.calibration, interval)) is not None:
-        return width
-    known, of_items = validation_scores(use, interval)
-    if kind == "split":
-        return split_quantile(known, interval)
-    horizon, channels = scores.shape[1:]
-    # The error of step h is seen h steps later.
-    delay = np.broadcast_to(-(-np.arange(1, horizon + 1) // stride)[:, None], (horizon, channels))
-    found = np.zeros_like(scores)
-    for item in np.unique(items):
-        rows, own = items == item, known[of_items == item]
-        # A new item has no errors of its own yet: those of all stand for them.
-        found[rows] = adaptive_quantiles(own if len(own) else known, scores[rows], delay, interval)
-    return found
 
 
 def _stamps(panel: Panel, stamps: np.ndarray) -> pa.Array:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from lstm_jax.functional.conformal import split_quantile
-from lstm_jax.inference.forecasting import forecasts_of, levels_of
+from lstm_jax.functional.conformal import adaptive_quantiles, split_quantile
+from lstm_jax.inference.forecasting import conformal_width, forecasts_of, levels_of
 
 Values = Float[np.ndarray, "windows horizon channels"]
 INTERVALS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -74,3 +74,38 @@ def scores_of(truth: Values, lower: Values, upper: Values) -> Values:
     equation 6.
     """
     return np.maximum(lower - truth, truth - upper)
+
+
+def conformal_widths(
+    use: Any,
+    scores: Values,
+    items: Int[np.ndarray, " windows"],
+    stride: int,
+    interval: float,
+    adaptive: bool,
+) -> Values | Float[np.ndarray, "horizon channels"]:
+    """How much forecasts are widened on either side, scaled.
+
+    Args:
+        use: a trained model and its data.
+        scores: `scores_of` the forecasts, which adaptive conformal prediction learns from as they
+            come; windows of an item in the order of their origins.
+        items: the number of the series of each window.
+        stride: steps between origins.
+        interval: the share of values that are to lie within.
+        adaptive: whether it goes on learning; else the scores of validation alone count.
+    """
+    if not adaptive and (width := conformal_width(use.calibration, interval)) is not None:
+        return width
+    known, of_items = validation_scores(use, interval)
+    if not adaptive:
+        return split_quantile(known, interval)
+    horizon, channels = scores.shape[1:]
+    # The error of step h is seen h steps later.
+    delay = np.broadcast_to(-(-np.arange(1, horizon + 1) // stride)[:, None], (horizon, channels))
+    found = np.zeros_like(scores)
+    for item in np.unique(items):
+        rows, own = items == item, known[of_items == item]
+        # A new item has no errors of its own yet: those of all stand for them.
+        found[rows] = adaptive_quantiles(own if len(own) else known, scores[rows], delay, interval)
+    return found

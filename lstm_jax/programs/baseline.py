@@ -19,11 +19,11 @@ from absl import flags
 import lstm_jax
 from lstm_jax.baselines.forecast_files import ForecastFile, write_windows
 from lstm_jax.baselines.rivals import figures_of
-from lstm_jax.baselines.series import choose
 from lstm_jax.data import SPLITS, SeriesWindows, Split
 from lstm_jax.data.base import evaluated_digest, learn
 from lstm_jax.data.files import expand
 from lstm_jax.errors import ConfigError
+from lstm_jax.inference.rolling_origins import rolling_origins
 from lstm_jax.programs import program
 from lstm_jax.programs.trained import RunFlags
 from lstm_jax.reporting.reporter import say
@@ -73,7 +73,7 @@ def main() -> None:
     if _WRITE_WINDOWS.value is not None:
         if not isinstance(data, SeriesWindows):
             raise ConfigError(f"--write_windows: {type(data).__name__} has no series")
-        windows = choose(data, preprocessor, split, **chosen)
+        windows = rolling_origins(data, preprocessor, split, **chosen)
         path = expand(_WRITE_WINDOWS.value)
         write_windows(path, windows.dataset, windows.items, windows.origins)
         return

@@ -1,6 +1,5 @@
 """Backtests for which a model is trained anew before each origin."""
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +9,8 @@ from lstm_jax.config.tree import override
 from lstm_jax.data.series import SeriesWindows, TimeSplit
 from lstm_jax.data.sources import Split
 from lstm_jax.errors import ConfigError
-from lstm_jax.inference.backtesting import Backtest, chosen
+from lstm_jax.inference.backtesting import Backtest
+from lstm_jax.inference.rolling_origins import rolling_origins
 from lstm_jax.metrics.means import merge_metrics
 from lstm_jax.run import Run
 from lstm_jax.training.loop import train
@@ -47,12 +47,10 @@ def refitted(
     data = run.experiment.data
     if not isinstance(data, SeriesWindows):
         raise ConfigError(f"a backtest is of series, not of {type(data).__name__}")
-    if stride is not None:
-        data = dataclasses.replace(data, evaluation_stride=stride)
-    dataset = data.open(run.preprocessor)
+    found = rolling_origins(data, run.preprocessor, split, stride, windows)
+    dataset, places, items, origins = found
     if len({*dataset.panel.lengths.tolist()}) > 1 or len({*dataset.panel.start.tolist()}) > 1:
         raise ConfigError("refit needs series that begin and end together: backtest without it")
-    places, items, origins = chosen(dataset, split, windows)
     validation = int(dataset.bounds[0, 1] - dataset.bounds[0, 0])
     parts: list[tuple[np.ndarray, Backtest]] = []
     for origin in np.unique(origins).tolist():

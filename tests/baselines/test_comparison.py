@@ -27,6 +27,16 @@ def test_losses_are_means_over_what_came(loss, formula):
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
+def test_a_forecast_that_is_infinitely_bad_counts():
+    point = POINT.copy()
+    point[3, 1, 0] = np.inf
+    found = losses(point, TRUTH, np.ones(2), "absolute error")
+    assert np.isinf(found[3, 1])
+    ours = losses(POINT, TRUTH, np.ones(2), "absolute error")
+    both = compared(ours, {"broken": found, "worse": 2 * ours}, stride=1)
+    assert both["best"] == "worse"
+
+
 def test_by_how_much_a_forecast_is_better():
     random = np.random.default_rng(0)
     truth = random.normal(size=(60, 8, 1))

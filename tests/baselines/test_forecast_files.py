@@ -4,10 +4,11 @@ import pytest
 
 from lstm_jax.baselines.forecast_files import ForecastFile, write_windows
 from lstm_jax.baselines.rivals import figures_of
-from lstm_jax.baselines.series import choose, rows
+from lstm_jax.baselines.series import rows
 from lstm_jax.cells import GRU
 from lstm_jax.data import Panel, Scaling, SeriesWindows, TimeSplit
 from lstm_jax.errors import ConfigError, DataError
+from lstm_jax.inference.rolling_origins import rolling_origins
 from lstm_jax.tasks import Forecasting
 from tests.baselines.by_hand import answers, save
 from tests.data.series.windows import given_source
@@ -29,7 +30,7 @@ def windows_of(values, **options):
 
 def written(tmp_path, data, **options):
     """The table of windows."""
-    chosen = choose(data, data.fit(), "test", **options)
+    chosen = rolling_origins(data, data.fit(), "test", **options)
     write_windows(tmp_path / "windows.parquet", chosen.dataset, chosen.items, chosen.origins)
     return pyarrow.parquet.read_table(tmp_path / "windows.parquet")
 

@@ -7,9 +7,11 @@ from flax import nnx
 
 import lstm_jax
 from lstm_jax.baselines.series import rival, scored
+from lstm_jax.data import Scaling
+from lstm_jax.errors import DataError
 from lstm_jax.functional.conformal import split_quantile
-from lstm_jax.inference.calibration import validation_scores
-from lstm_jax.modules import Quantiles
+from lstm_jax.inference.calibration import scores_of, validation_scores
+from lstm_jax.modules import NegativeBinomial, Quantiles, Smoothing, WindowNormalization
 from lstm_jax.tasks import Use
 from tests.data.series.windows import given_source
 
@@ -66,6 +68,14 @@ def quantiles(run):
     return task, Use(model, run.preprocessor, run.experiment.data, None)
 
 
+def test_scores_say_how_far_outside_of_an_interval_a_value_lies():
+    truth = np.array([0.0, 1.0, 1.75, 5.0, np.nan]).reshape(5, 1, 1)
+    lower, upper = np.full_like(truth, 1.0), np.full_like(truth, 2.0)
+    assert scores_of(truth, lower, upper)[:4, 0, 0].tolist() == [1.0, 0.0, -0.25, 3.0]
+    assert np.isnan(scores_of(truth, lower, upper)[4])
+    assert scores_of(truth, lower, lower)[:4, 0, 0].tolist() == [1.0, 0.0, 0.75, 4.0]
+
+
 @pytest.mark.parametrize("intervals", ["split", "adaptive"])
 def test_conformal_intervals_widen_the_quantiles_of_a_head(quantiles, intervals):
     task, use = quantiles
@@ -92,3 +102,27 @@ def test_figures_of_a_backtest_are_those_of_an_evaluation(run):
     found, wanted = run.backtest("test").figures, run.evaluate("test")
     for name in ("mse", "mae", "rmse", "smape", "mase", "windows", "horizon"):
         assert found[name] == pytest.approx(wanted[name], rel=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "domain"),
+    [("head", NegativeBinomial(), "counts"), ("normalization", Smoothing(), "positive values")],
+)
+def test_values_that_a_model_cannot_mean_are_refused_before_it_reads_them(
+    run, field, value, domain
+):
+    panel = run.experiment.data.source.load()
+    values = np.round(panel.values)
+    values[7, 1] = 0.5 if domain == "counts" else 0.0
+    wrong = dataclasses.replace(panel, values=values)
+    task = dataclasses.replace(run.experiment.task, **{field: value})
+    if field == "head":
+        task = dataclasses.replace(task, normalization=WindowNormalization("none"))
+    message = rf"2024-01-08: heat is 0.*, and {type(value).__name__} is of {domain}$"
+    use = Use(run.model, run.preprocessor, run.experiment.data, None)
+    with pytest.raises(DataError, match=message):
+        task.forecast(use, wrong)
+    scaled = dataclasses.replace(run.preprocessor, scaling=Scaling("mean_absolute"), training="")
+    data = dataclasses.replace(run.experiment.data, source=given_source(wrong, "wrong"))
+    with pytest.raises(DataError, match=message):
+        task.check(scaled, data.open(scaled))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.data import Panel, Scaling, SeriesWindows, TimeSplit
+from lstm_jax.data.base import evaluated_digest
 from lstm_jax.errors import ConfigError, DataError
 from tests.data.series.windows import given_source
 
@@ -53,6 +54,24 @@ def test_windows_are_the_table():
                 seen.append((source.items[item], int(origin)))
         assert seen == wanted
         assert [len(array) for array in batch[6:]] == [4] * 8
+
+
+def test_one_scaling_of_items_that_float32_cannot_hold_is_refused():
+    far = panel(a=values(40) * 1e9, b=values(40, seed=1))
+    with pytest.raises(DataError, match=r"^item 'b': .* set data.scaling.per=item"):
+        windows(far).fit()
+    opened(far, scaling=Scaling("standard", per="item"))
+
+
+def test_what_is_evaluated_has_a_digest_of_its_own():
+    source = panel()
+    dataset = opened(source)
+    changed = np.array(source.values)
+    changed[39] += 1  # the last of the test part of "a"
+    other = opened(dataclasses.replace(source, values=changed))
+    assert other.digest == dataset.digest
+    assert evaluated_digest(other, "test") != evaluated_digest(dataset, "test")
+    assert evaluated_digest(other, "validation") == evaluated_digest(dataset, "validation")
 
 
 def test_every_training_window_once_an_epoch_in_an_order_of_its_own():
